@@ -1,0 +1,38 @@
+//! What the kernel half counts.
+
+/// Index into the `counters` map.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// Listed execs that were held.
+    Held = 0,
+    /// Held execs that somebody continued before there was a verdict, and that were held again.
+    HeldAgain = 1,
+    /// Execs refused because the daemon said so.
+    RefusedByVerdict = 2,
+    /// Execs refused because the ring buffer was full.
+    RefusedRingFull = 3,
+    /// Execs refused because the `holds` map was full.
+    RefusedHoldsFull = 4,
+    /// Execs refused because the task could not be stopped.
+    RefusedNoSignal = 5,
+    /// Execs refused because the file's identity or name could not be read.
+    RefusedUnreadable = 6,
+    /// Execs refused because a tag could be there and could not be looked up.
+    RefusedInDoubt = 7,
+    /// Execs refused for another cause, which the hold names.
+    RefusedOther = 8,
+    /// Forks refused because the child could not be tagged.
+    ForkRefused = 9,
+    /// Execs that went on under an allowance.
+    Allowed = 10,
+    /// Processes killed at commit.
+    Killed = 11,
+    /// Connections of agents to the control socket, refused.
+    ControlRefused = 12,
+    /// Doorbells dropped because the ring buffer was full. The sweep finds what they were about.
+    DoorbellDropped = 13,
+}
+
+/// Entries of the `counters` map.
+pub const COUNTER_COUNT: usize = 14;

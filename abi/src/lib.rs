@@ -1,0 +1,230 @@
+//! Records shared by the kernel half and user space.
+//!
+//! Data only. Left out on purpose: logic, strings, serde, `bool` and `enum` (the other side may be of another
+//! version, and a wrong bit pattern must be a number to refuse, not undefined behaviour), and implicit
+//! padding (the kernel's verifier refuses to copy what was never written).
+//!
+//! Zero never means "allow", "held" or any other thing that lets something happen: every code is a non-zero
+//! value that differs from the others in many bits, so an empty map slot says nothing.
+#![no_std]
+
+mod counter;
+mod offsets;
+
+pub use counter::{COUNTER_COUNT, Counter};
+pub use offsets::Offsets;
+
+/// The version of all that is pinned. A daemon adopts pinned objects of its own version only.
+pub const ABI_VERSION: u32 = 1;
+
+/// Length of a [`Name`] with its closing zero: file names of up to 63 bytes can be listed.
+///
+/// A longer name in a rule is an error when the rule is read; a longer name of a file matches nothing.
+pub const NAME_LENGTH: usize = 64;
+
+/// Entries of the `holds` map: held and running actions together.
+///
+/// When it is full, listed execs of agents fail with EPERM and `refused_holds_full` counts them.
+pub const MAX_HOLDS: usize = 32_768;
+
+/// Entries of the `files` map. More listed files than this are an error when the rules are loaded.
+pub const MAX_FILES: usize = 65_536;
+
+/// Entries of the `names` map. More names than this are an error when the rules are loaded.
+pub const MAX_NAMES: usize = 16_384;
+
+/// Bytes of the ring buffer. A doorbell takes 24 with its header: some 10,000 fit.
+///
+/// When it is full, a new hold is refused with EPERM and `refused_ring_full` counts it. Other doorbells are
+/// dropped without harm: the daemon sweeps the `holds` map every second.
+pub const RING_BYTES: usize = 256 * 1024;
+
+/// The file name under which a program is listed, padded with zeros.
+pub type Name = [u8; NAME_LENGTH];
+
+/// Which file: the kernel's own numbers, not those of stat(2), which differ on overlayfs and btrfs.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileKey {
+    /// `inode.i_ino`.
+    pub ino: u64,
+    /// `super_block.s_dev`: major number shifted left by 20, and minor number.
+    pub dev: u32,
+    /// Zero.
+    pub pad: u32,
+}
+
+/// Value of the `files` and `names` maps: why the entry is there. See the `LISTED_*` codes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The generation of the rules that put it there.
+    pub generation: u32,
+    /// `LISTED_HOLD` or `LISTED_REFUSE`. Anything else counts as `LISTED_HOLD`.
+    pub wait: u32,
+}
+
+/// A listed program that stops the task.
+pub const LISTED_HOLD: u32 = 0x484f_4c44;
+/// A listed program that fails with EPERM at once, and passes once when tried again after approval.
+pub const LISTED_REFUSE: u32 = 0x5245_4655;
+
+/// What each thread of an agent carries: value of the task storage map `tasks`.
+///
+/// The layout outlives an upgrade of the daemon, hence the spare words.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskState {
+    /// The agent's number. Never zero in a tagged task; a tag is never taken off.
+    pub agent: u32,
+    /// Zero for now.
+    pub flags: u32,
+    /// The hold in which this thread waits, or zero.
+    pub hold: u64,
+    /// The hold whose allowance let the current execve pass the first check. Used up at commit.
+    pub passing: u64,
+    /// The hold under which this process runs its program, or zero.
+    pub run: u64,
+    /// When the process was last sent a signal that stops it, in nanoseconds of the boot clock.
+    pub stop_sent_at: u64,
+    /// Zero; room for later versions.
+    pub spare: [u64; 11],
+}
+
+/// Value of the `holds` map, keyed by hold id: the truth about one held action, from hold to exit.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// One of the `PHASE_*` codes.
+    pub phase: u32,
+    /// One of the `CAUSE_*` codes, where the phase has a cause; else zero.
+    pub cause: u32,
+    /// The agent's number.
+    pub agent: u32,
+    /// Thread group id of the held task in the initial pid namespace.
+    pub tgid: u32,
+    /// Thread id of the held task in the initial pid namespace.
+    pub tid: u32,
+    /// Wait status of the program (wait(2)), in `PHASE_EXITED`.
+    pub exit_status: i32,
+    /// How often the task was continued by others and held again.
+    pub reheld: u32,
+    /// One of the `MATCHED_*` codes: what of the exec was listed.
+    pub matched: u32,
+    /// The file of the first check.
+    pub file: FileKey,
+    /// When the task's process was started, in nanoseconds of the boot clock: tells a reused pid.
+    pub started_at: u64,
+    /// When the hold began, in nanoseconds of the boot clock.
+    pub held_at: u64,
+    /// When `phase` last changed, in nanoseconds of the boot clock.
+    pub changed_at: u64,
+    /// The listed name, where a name was what matched.
+    pub name: Name,
+    /// Zero; room for later versions.
+    pub spare: [u64; 4],
+}
+
+/// Stopped, or on its way to run the same execve again.
+pub const PHASE_HELD: u32 = 0x4845_4c44;
+/// Past the check at commit: the program runs.
+pub const PHASE_RUNNING: u32 = 0x5255_4e4e;
+/// The execve returned EPERM.
+pub const PHASE_REFUSED: u32 = 0x4445_4e59;
+/// Killed at commit, before the program's first instruction.
+pub const PHASE_KILLED: u32 = 0x4b49_4c4c;
+/// The program has ended.
+pub const PHASE_EXITED: u32 = 0x4558_4954;
+/// The task ended, or executed something else, before its exec went on.
+pub const PHASE_GONE: u32 = 0x474f_4e45;
+/// The process executed another listed program after this one.
+pub const PHASE_REPLACED: u32 = 0x5245_504c;
+
+/// The daemon said no.
+pub const CAUSE_VERDICT: u32 = 0x0001_5644;
+/// The allowance had expired.
+pub const CAUSE_EXPIRED: u32 = 0x0002_4558;
+/// The allowance had no known verdict.
+pub const CAUSE_CORRUPT: u32 = 0x0003_4352;
+/// The interpreter of a script is listed, and the allowance does not name it.
+pub const CAUSE_INTERPRETER: u32 = 0x0004_494e;
+/// The allowance was gone, or already used, at commit.
+pub const CAUSE_USED: u32 = 0x0005_5553;
+
+/// The inode is listed.
+pub const MATCHED_FILE: u32 = 0x1046_494c;
+/// The file's own name is listed.
+pub const MATCHED_NAME: u32 = 0x204e_414d;
+/// The last component of the path as called is listed.
+pub const MATCHED_CALLED: u32 = 0x4043_414c;
+
+/// Value of the `allowances` map, keyed by hold id: the daemon's answer. One-shot.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowance {
+    /// `VERDICT_ALLOW` or `VERDICT_DENY`; anything else refuses.
+    pub verdict: u32,
+    /// Zero.
+    pub pad: u32,
+    /// The end of an allowance, in nanoseconds of the boot clock.
+    pub expires_at: u64,
+    /// The one listed interpreter that a script may be run by; zero where there is none.
+    pub interpreter: FileKey,
+    /// Place of the keyed hash over arguments and environment. Zero, and not looked at yet.
+    pub arguments: [u64; 2],
+    /// Zero; room for later versions.
+    pub spare: [u64; 4],
+}
+
+/// The task may go on, once.
+pub const VERDICT_ALLOW: u32 = 0x9a6c_c965;
+/// The execve fails with EPERM.
+pub const VERDICT_DENY: u32 = 0x6593_369a;
+
+/// A record of the ring buffer: something about this hold has changed, look at the maps.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doorbell {
+    /// The hold, or zero where the kernel half knows the process only.
+    pub hold: u64,
+    /// One of the `RING_*` codes.
+    pub kind: u32,
+    /// Thread group id.
+    pub tgid: u32,
+}
+
+/// A new hold.
+pub const RING_HELD: u32 = 0x5248_4c44;
+/// The hold came into another phase.
+pub const RING_PHASE: u32 = 0x5250_4841;
+/// A signal that may end the process was sent to a stopped process of an agent.
+pub const RING_SIGNAL: u32 = 0x5253_4947;
+
+/// Value of the one entry of the `meta` map: who pinned all this.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// [`ABI_VERSION`] of the daemon that made the maps.
+    pub abi_version: u32,
+    /// One once everything was attached; zero while it is not.
+    pub attached: u32,
+    /// SHA-256 of the object file.
+    pub object: [u8; 32],
+    /// The inode of the socket on which people vote.
+    pub control_socket: FileKey,
+    /// Zero; room for later versions.
+    pub spare: [u64; 4],
+}
+
+const _: () = {
+    assert!(size_of::<FileKey>() == 16);
+    assert!(size_of::<Listed>() == 8);
+    assert!(size_of::<TaskState>() == 128);
+    assert!(size_of::<Hold>() == 168);
+    assert!(core::mem::offset_of!(Hold, file) == 32);
+    assert!(core::mem::offset_of!(Hold, name) == 72);
+    assert!(size_of::<Allowance>() == 80);
+    assert!(core::mem::offset_of!(Allowance, expires_at) == 8);
+    assert!(size_of::<Doorbell>() == 16);
+    assert!(size_of::<Meta>() == 88);
+};

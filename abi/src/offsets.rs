@@ -1,0 +1,56 @@
+//! Where the running kernel keeps what the kernel half reads.
+
+/// Offsets in bytes, taken from the running kernel's BTF when the programs are loaded.
+///
+/// Never constants: between 6.1 and 6.12 `file.f_inode` moved from 32 to 40.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offsets {
+    /// `task_struct.bpf_storage`.
+    pub task_bpf_storage: u32,
+    /// `task_struct.signal`.
+    pub task_signal: u32,
+    /// `task_struct.group_leader`.
+    pub task_group_leader: u32,
+    /// `task_struct.exit_code`.
+    pub task_exit_code: u32,
+    /// `task_struct.start_boottime`.
+    pub task_start_boottime: u32,
+    /// `task_struct.tgid`.
+    pub task_tgid: u32,
+    /// `signal_struct.live`.
+    pub signal_live: u32,
+    /// `signal_struct.flags`.
+    pub signal_flags: u32,
+    /// `signal_struct.group_exit_code`.
+    pub signal_group_exit_code: u32,
+    /// `linux_binprm.file`.
+    pub bprm_file: u32,
+    /// `linux_binprm.filename`.
+    pub bprm_filename: u32,
+    /// `linux_binprm.interp`.
+    pub bprm_interp: u32,
+    /// `linux_binprm.exec`.
+    pub bprm_exec: u32,
+    /// `file.f_inode`.
+    pub file_inode: u32,
+    /// `file.f_path`, plus `path.dentry`.
+    pub file_dentry: u32,
+    /// `dentry.d_name`, plus `qstr.name`.
+    pub dentry_name: u32,
+    /// `dentry.d_inode`.
+    pub dentry_inode: u32,
+    /// `inode.i_sb`.
+    pub inode_sb: u32,
+    /// `inode.i_ino`.
+    pub inode_ino: u32,
+    /// `super_block.s_dev`.
+    pub sb_dev: u32,
+    /// `unix_sock.path`, plus `path.dentry`.
+    pub unix_dentry: u32,
+    /// One where a look-up in task storage can fail although the entry is there (kernels before 6.2); else
+    /// zero.
+    pub storage_may_fail: u32,
+}
+
+const _: () = assert!(size_of::<Offsets>() == 22 * 4);
