@@ -1,0 +1,93 @@
+//! The check after the point of no return: what is about to begin is what was approved, and only once.
+
+use aya_ebpf::{helpers::generated::bpf_send_signal, programs::LsmContext};
+use holdpoint_abi::{
+    Allowance, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_USED, Counter, PHASE_GONE, PHASE_HELD, PHASE_KILLED,
+    PHASE_REPLACED, PHASE_RUNNING, TaskState, VERDICT_ALLOW,
+};
+
+use crate::{
+    count, holds,
+    kernel::{Pointer, signal::SIGKILL, task},
+    tag::{self, Tag},
+};
+
+/// `bprm_committed_creds(struct linux_binprm *bprm)`
+#[inline(always)]
+pub fn check(ctx: &LsmContext) {
+    let bprm: Pointer = ctx.arg(0);
+    // In doubt nothing is to be done: the first check has let no listed exec of such a task pass.
+    if let Tag::Agent(state) = tag::of(task::current()) {
+        committed(state, bprm);
+    }
+}
+
+#[inline(always)]
+fn committed(state: &mut TaskState, bprm: Pointer) {
+    let passing = state.passing;
+    let waiting = state.hold;
+    state.passing = 0;
+    state.hold = 0;
+    if passing == 0 {
+        // A program that is not listed took the place of the held one.
+        if let Some(hold) = holds::get(waiting)
+            && hold.phase == PHASE_HELD
+        {
+            holds::take_answer(waiting);
+            holds::enter(waiting, hold, PHASE_GONE, 0);
+        }
+        return;
+    }
+    let cause = why_not(passing, bprm);
+    let Some(hold) = holds::get(passing) else {
+        kill();
+        return;
+    };
+    if cause != 0 {
+        holds::enter(passing, hold, PHASE_KILLED, cause);
+        kill();
+        return;
+    }
+    if let Some(before) = holds::get(state.run)
+        && before.phase == PHASE_RUNNING
+    {
+        holds::enter(state.run, before, PHASE_REPLACED, 0);
+    }
+    state.run = passing;
+    // An exec by a thread that is not the leader makes it the leader.
+    hold.tid = hold.tgid;
+    holds::enter(passing, hold, PHASE_RUNNING, 0);
+    count::add(Counter::Allowed);
+}
+
+/// The cause for which what was committed may not run; zero where it may. Uses the allowance up.
+#[inline(always)]
+fn why_not(id: u64, bprm: Pointer) -> u32 {
+    let Some(answer) = holds::answer(id) else {
+        return CAUSE_USED;
+    };
+    if !holds::take_answer(id) {
+        return CAUSE_USED;
+    }
+    if answer.verdict != VERDICT_ALLOW {
+        return CAUSE_CORRUPT;
+    }
+    if holds::now() >= answer.expires_at {
+        return CAUSE_EXPIRED;
+    }
+    arguments_differ(&answer, bprm)
+}
+
+/// The place of the check that binds the allowance to arguments and environment. It has an issue of its own.
+#[inline(always)]
+fn arguments_differ(_answer: &Allowance, _bprm: Pointer) -> u32 {
+    0
+}
+
+#[inline(always)]
+fn kill() {
+    count::add(Counter::Killed);
+    // SAFETY: the helper has no preconditions. It runs for the current task, with interrupts on: the signal
+    // is pending before the new program's first instruction.
+    let _sent = unsafe { bpf_send_signal(SIGKILL) };
+}

@@ -1,0 +1,221 @@
+//! The first check of an exec: is it listed, is there an answer, hold it.
+
+use aya_ebpf::{
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_send_signal},
+    programs::LsmContext,
+};
+use holdpoint_abi::{
+    Allowance, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_VERDICT, Counter, Doorbell, FileKey, Hold,
+    MATCHED_CALLED, MATCHED_FILE, MATCHED_NAME, NAME_LENGTH, Name, PHASE_GONE, PHASE_HELD, PHASE_REFUSED, RING_HELD,
+    TaskState, VERDICT_ALLOW, VERDICT_DENY,
+};
+
+use crate::{
+    count, holds,
+    kernel::{Pointer, bprm, file, signal::SIGSTOP, task},
+    maps::{DOORBELLS, FILES, HOLDS, NAMES},
+    tag::{self, Tag},
+};
+
+const EPERM: i32 = -1;
+
+/// `-ERESTARTNOINTR`: the kernel runs the same system call again, once the task goes on
+/// (<https://github.com/torvalds/linux/blob/v6.1/include/linux/errno.h>). Only ever returned with a stop signal
+/// pending; without one the number itself would reach the program.
+const RESTART: i32 = -513;
+
+/// What of an exec is listed.
+struct Match {
+    matched: u32,
+    file: FileKey,
+    name: Name,
+}
+
+/// `bprm_check_security(struct linux_binprm *bprm)`
+#[inline(always)]
+pub fn check(ctx: &LsmContext) -> i32 {
+    let so_far: i32 = ctx.arg(1);
+    if so_far != 0 {
+        return so_far;
+    }
+    let bprm: Pointer = ctx.arg(0);
+    match tag::of(task::current()) {
+        Tag::None => 0,
+        Tag::Agent(state) => agent_executes(state, bprm),
+        Tag::Doubt => match find(bprm) {
+            Ok(None) => 0,
+            Ok(Some(_)) | Err(Unreadable) => refuse(Counter::RefusedInDoubt),
+        },
+    }
+}
+
+#[inline(always)]
+fn agent_executes(state: &mut TaskState, bprm: Pointer) -> i32 {
+    let Some(interpreter) = bprm::is_interpreter(bprm) else {
+        return refuse(Counter::RefusedUnreadable);
+    };
+    if !interpreter {
+        // A failed execve before this one must leave nothing behind.
+        state.passing = 0;
+    }
+    let found = match find(bprm) {
+        Ok(None) => return 0,
+        Ok(Some(found)) => found,
+        Err(Unreadable) => return refuse(Counter::RefusedUnreadable),
+    };
+    if state.passing != 0 {
+        return covered_interpreter(state, &found);
+    }
+    if let Some(hold) = holds::get(state.hold) {
+        if hold.phase == PHASE_HELD && hold.file == found.file {
+            return match holds::answer(state.hold) {
+                Some(answer) => answered(state, hold, &answer),
+                None => hold_again(hold),
+            };
+        }
+        // Another program in the same thread: a signal handler ran, or the first one's path was changed.
+        if hold.phase == PHASE_HELD {
+            holds::take_answer(state.hold);
+            holds::enter(state.hold, hold, PHASE_GONE, 0);
+        }
+    }
+    begin(state, &found)
+}
+
+/// The script had an allowance, and its interpreter is listed as well.
+#[inline(always)]
+fn covered_interpreter(state: &mut TaskState, found: &Match) -> i32 {
+    let covered = holds::answer(state.passing).is_some_and(|answer| answer.interpreter == found.file);
+    if covered {
+        return 0;
+    }
+    if let Some(hold) = holds::get(state.passing) {
+        end_refused(state, hold, CAUSE_INTERPRETER);
+    }
+    refuse(Counter::RefusedOther)
+}
+
+#[inline(always)]
+fn answered(state: &mut TaskState, hold: &mut Hold, answer: &Allowance) -> i32 {
+    if answer.verdict == VERDICT_ALLOW && holds::now() < answer.expires_at {
+        state.passing = state.hold;
+        return 0;
+    }
+    let (cause, counter) = match answer.verdict {
+        VERDICT_DENY => (CAUSE_VERDICT, Counter::RefusedByVerdict),
+        VERDICT_ALLOW => (CAUSE_EXPIRED, Counter::RefusedOther),
+        _ => (CAUSE_CORRUPT, Counter::RefusedOther),
+    };
+    end_refused(state, hold, cause);
+    refuse(counter)
+}
+
+#[inline(always)]
+fn end_refused(state: &mut TaskState, hold: &mut Hold, cause: u32) {
+    let id = state.hold;
+    state.hold = 0;
+    state.passing = 0;
+    holds::take_answer(id);
+    holds::enter(id, hold, PHASE_REFUSED, cause);
+}
+
+/// Somebody continued the task before there was an answer. No second request: the hold is the same.
+#[inline(always)]
+fn hold_again(hold: &mut Hold) -> i32 {
+    if !stop() {
+        return refuse(Counter::RefusedNoSignal);
+    }
+    hold.reheld = hold.reheld.wrapping_add(1);
+    count::add(Counter::HeldAgain);
+    RESTART
+}
+
+/// A new hold. The record is reserved before the task is stopped, and submitted after: a full buffer refuses
+/// instead of leaving a stopped task that nobody knows of, and a SIGCONT that answers the record comes after
+/// the SIGSTOP, so that it cannot be lost.
+#[inline(always)]
+fn begin(state: &mut TaskState, found: &Match) -> i32 {
+    let Some(mut record) = DOORBELLS.reserve(0) else {
+        return refuse(Counter::RefusedRingFull);
+    };
+    let id = holds::new_id();
+    let ids = bpf_get_current_pid_tgid();
+    let now = holds::now();
+    let hold = Hold {
+        phase: PHASE_HELD,
+        cause: 0,
+        agent: state.agent,
+        tgid: (ids >> 32) as u32,
+        tid: ids as u32,
+        exit_status: 0,
+        reheld: 0,
+        matched: found.matched,
+        file: found.file,
+        started_at: task::process_started_at(task::current()).unwrap_or(0),
+        held_at: now,
+        changed_at: now,
+        name: found.name,
+        spare: [0; 4],
+    };
+    if HOLDS.insert(id, &hold, u64::from(aya_ebpf::bindings::BPF_NOEXIST)).is_err() {
+        record.discard(0);
+        return refuse(Counter::RefusedHoldsFull);
+    }
+    if !stop() {
+        record.discard(0);
+        let _gone = HOLDS.remove(id);
+        return refuse(Counter::RefusedNoSignal);
+    }
+    state.hold = id;
+    record.write(Doorbell { hold: id, kind: RING_HELD, tgid: (ids >> 32) as u32 });
+    record.submit(0);
+    count::add(Counter::Held);
+    RESTART
+}
+
+#[inline(always)]
+fn stop() -> bool {
+    // SAFETY: the helper has no preconditions; it fails for a task that cannot be sent a signal.
+    unsafe { bpf_send_signal(SIGSTOP) == 0 }
+}
+
+#[inline(always)]
+fn refuse(counter: Counter) -> i32 {
+    count::add(counter);
+    EPERM
+}
+
+/// The file's identity or name could not be read. Doubt refuses.
+struct Unreadable;
+
+/// Looks for the exec in the lists: by inode, by the file's own name, and by the name it was called by.
+#[inline(always)]
+fn find(bprm: Pointer) -> Result<Option<Match>, Unreadable> {
+    let executed = bprm::file(bprm).ok_or(Unreadable)?;
+    let mut found = Match { matched: 0, file: file::key(executed).ok_or(Unreadable)?, name: [0; NAME_LENGTH] };
+    // SAFETY: only whether there is an entry counts; the value is not read.
+    if unsafe { FILES.get(&found.file) }.is_some() {
+        found.matched = MATCHED_FILE;
+        return Ok(Some(found));
+    }
+    file::name(executed, &mut found.name).ok_or(Unreadable)?;
+    // SAFETY: as above.
+    if unsafe { NAMES.get(&found.name) }.is_some() {
+        found.matched = MATCHED_NAME;
+        return Ok(Some(found));
+    }
+    // The path as called names the first file, not the interpreters that come after it.
+    if bprm::is_interpreter(bprm).ok_or(Unreadable)? {
+        return Ok(None);
+    }
+    // A name that is too long for the list is not in it.
+    if !bprm::called_name(bprm, &mut found.name).ok_or(Unreadable)? {
+        return Ok(None);
+    }
+    // SAFETY: as above.
+    if unsafe { NAMES.get(&found.name) }.is_some() {
+        found.matched = MATCHED_CALLED;
+        return Ok(Some(found));
+    }
+    Ok(None)
+}

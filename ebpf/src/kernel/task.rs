@@ -1,0 +1,73 @@
+//! Tasks: what the kernel keeps of a thread and its process.
+
+use aya_ebpf::{bindings::task_struct, helpers::generated::bpf_get_current_task_btf};
+
+use super::{Pointer, read};
+use crate::maps::offset;
+
+/// A task that the verifier knows to be one: an argument of a hook, or the current task.
+pub type Task = *mut task_struct;
+
+/// `SIGNAL_GROUP_EXIT` (<https://github.com/torvalds/linux/blob/v6.1/include/linux/sched/signal.h>).
+const SIGNAL_GROUP_EXIT: u32 = 0x4;
+/// `SIGNAL_STOP_STOPPED`, in the same file.
+const SIGNAL_STOP_STOPPED: u32 = 0x1;
+
+/// The task that runs now.
+#[inline(always)]
+pub fn current() -> Task {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_get_current_task_btf() }
+}
+
+/// Whether any BPF program keeps something with this task. Most tasks of a host: no, and that is all they pay.
+#[inline(always)]
+pub fn has_storage(task: Task) -> bool {
+    read::<u64>(task.cast_const().cast(), offset!(task_bpf_storage)) != Some(0)
+}
+
+/// The thread group id, in the initial pid namespace.
+#[inline(always)]
+pub fn tgid(task: Task) -> Option<u32> {
+    read(task.cast_const().cast(), offset!(task_tgid))
+}
+
+/// When the process was started, in nanoseconds of the boot clock.
+#[inline(always)]
+pub fn process_started_at(task: Task) -> Option<u64> {
+    read(leader(task)?, offset!(task_start_boottime))
+}
+
+/// Whether all threads of the process are stopped.
+#[inline(always)]
+pub fn is_stopped(task: Task) -> bool {
+    let flags = signal(task).and_then(|signal| read::<u32>(signal, offset!(signal_flags)));
+    flags.is_some_and(|flags| flags & SIGNAL_STOP_STOPPED != 0)
+}
+
+/// Whether the process has no thread left that lives.
+#[inline(always)]
+pub fn is_last_thread(task: Task) -> bool {
+    signal(task).and_then(|signal| read::<i32>(signal, offset!(signal_live))) == Some(0)
+}
+
+/// The wait status that the parent will see (`wait_task_zombie`,
+/// <https://github.com/torvalds/linux/blob/v6.1/kernel/exit.c>).
+#[inline(always)]
+pub fn exit_status(task: Task) -> Option<i32> {
+    let signal = signal(task)?;
+    if read::<u32>(signal, offset!(signal_flags))? & SIGNAL_GROUP_EXIT != 0 {
+        return read(signal, offset!(signal_group_exit_code));
+    }
+    read(leader(task)?, offset!(task_exit_code))
+}
+
+#[inline(always)]
+fn signal(task: Task) -> Option<Pointer> {
+    read(task.cast_const().cast(), offset!(task_signal))
+}
+
+#[inline(always)]
+fn leader(task: Task) -> Option<Pointer> {
+    read(task.cast_const().cast(), offset!(task_group_leader))
+}

@@ -1,0 +1,90 @@
+//! The life of an agent's tasks: fork, signals, exit.
+
+use aya_ebpf::programs::{BtfTracePointContext, LsmContext};
+use holdpoint_abi::{Counter, Doorbell, PHASE_EXITED, PHASE_GONE, PHASE_HELD, PHASE_RUNNING, RING_SIGNAL};
+
+use crate::{
+    count, holds,
+    kernel::{
+        signal,
+        task::{self, Task},
+    },
+    tag::{self, Tag},
+};
+
+const EAGAIN: i32 = -11;
+/// `CLONE_THREAD` of clone(2).
+const CLONE_THREAD: u64 = 0x0001_0000;
+
+/// `task_alloc(struct task_struct *task, unsigned long clone_flags)`: the child gets the parent's tag.
+#[inline(always)]
+pub fn inherit(ctx: &LsmContext) -> i32 {
+    let so_far: i32 = ctx.arg(2);
+    if so_far != 0 {
+        return so_far;
+    }
+    let parent = match tag::of(task::current()) {
+        Tag::None => return 0,
+        Tag::Doubt => return refuse_fork(),
+        Tag::Agent(state) => state,
+    };
+    let child: Task = ctx.arg(0);
+    let clone_flags: u64 = ctx.arg(1);
+    let Some(state) = tag::create(child) else {
+        return refuse_fork();
+    };
+    state.flags = parent.flags;
+    // A thread lives in the same program as its parent; a process is another one.
+    state.run = if clone_flags & CLONE_THREAD != 0 { parent.run } else { 0 };
+    state.agent = parent.agent;
+    0
+}
+
+/// `signal_generate(int sig, struct kernel_siginfo *info, struct task_struct *task, int group, int result)`
+#[inline(always)]
+pub fn signalled(ctx: &BtfTracePointContext) {
+    let number: i32 = ctx.arg(0);
+    let receiver: Task = ctx.arg(2);
+    // In doubt nothing is to be done: the daemon's sweep finds a signal that is pending.
+    let Tag::Agent(state) = tag::of(receiver) else {
+        return;
+    };
+    if signal::stops(number) {
+        state.stop_sent_at = holds::now();
+    } else if signal::ends(number) && task::is_stopped(receiver) {
+        let tgid = task::tgid(receiver).unwrap_or(0);
+        holds::ring(Doorbell { hold: 0, kind: RING_SIGNAL, tgid });
+    }
+}
+
+/// `sched_process_exit(struct task_struct *p)`
+#[inline(always)]
+pub fn exited(ctx: &BtfTracePointContext) {
+    let task: Task = ctx.arg(0);
+    let Tag::Agent(state) = tag::of(task) else {
+        return;
+    };
+    if let Some(hold) = holds::get(state.hold)
+        && hold.phase == PHASE_HELD
+    {
+        holds::take_answer(state.hold);
+        holds::enter(state.hold, hold, PHASE_GONE, 0);
+    }
+    state.hold = 0;
+    if !task::is_last_thread(task) {
+        return;
+    }
+    if let Some(hold) = holds::get(state.run)
+        && hold.phase == PHASE_RUNNING
+    {
+        hold.exit_status = task::exit_status(task).unwrap_or(0);
+        holds::enter(state.run, hold, PHASE_EXITED, 0);
+    }
+    state.run = 0;
+}
+
+#[inline(always)]
+fn refuse_fork() -> i32 {
+    count::add(Counter::ForkRefused);
+    EAGAIN
+}

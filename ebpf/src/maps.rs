@@ -1,0 +1,114 @@
+//! The maps. All are pinned by the daemon: they outlive it.
+
+use aya_ebpf::{
+    bindings::{BPF_F_NO_PREALLOC, bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE},
+    btf_maps::{Array, HashMap, PerCpuArray, RingBuf},
+    macros::btf_map,
+};
+use holdpoint_abi::{
+    Allowance, COUNTER_COUNT, Doorbell, FileKey, Hold, Listed, MAX_FILES, MAX_HOLDS, MAX_NAMES, Meta, Name, Offsets,
+    RING_BYTES, TaskState,
+};
+
+/// What each thread of an agent carries. Freed by the kernel when the thread ends.
+#[btf_map(name = "tasks")]
+pub static TASKS: TaskStorage<TaskState> = TaskStorage::new();
+
+/// The truth about each held action.
+#[btf_map(name = "holds")]
+pub static HOLDS: HashMap<u64, Hold, MAX_HOLDS> = HashMap::new();
+
+/// The daemon's answers.
+#[btf_map(name = "allowances")]
+pub static ALLOWANCES: HashMap<u64, Allowance, MAX_HOLDS> = HashMap::new();
+
+/// Listed files, by inode.
+#[btf_map(name = "files")]
+pub static FILES: HashMap<FileKey, Listed, MAX_FILES> = HashMap::new();
+
+/// Listed names.
+#[btf_map(name = "names")]
+pub static NAMES: HashMap<Name, Listed, MAX_NAMES> = HashMap::new();
+
+/// Doorbells: something has changed, look at the maps.
+#[btf_map(name = "doorbells")]
+pub static DOORBELLS: RingBuf<Doorbell, RING_BYTES> = RingBuf::new();
+
+/// What has happened how often.
+#[btf_map(name = "counters")]
+pub static COUNTERS: PerCpuArray<u64, COUNTER_COUNT> = PerCpuArray::new();
+
+/// Who pinned all this, and the control socket.
+#[btf_map(name = "meta")]
+pub static META: Array<Meta, 1> = Array::new();
+
+/// Where the running kernel keeps things. Set by the daemon before the programs are loaded, and frozen.
+#[unsafe(no_mangle)]
+pub static OFFSETS: Offsets = NO_OFFSETS;
+
+const NO_OFFSETS: Offsets = Offsets {
+    task_bpf_storage: 0,
+    task_signal: 0,
+    task_group_leader: 0,
+    task_exit_code: 0,
+    task_start_boottime: 0,
+    task_tgid: 0,
+    signal_live: 0,
+    signal_flags: 0,
+    signal_group_exit_code: 0,
+    bprm_file: 0,
+    bprm_filename: 0,
+    bprm_interp: 0,
+    bprm_exec: 0,
+    file_inode: 0,
+    file_dentry: 0,
+    dentry_name: 0,
+    dentry_inode: 0,
+    inode_sb: 0,
+    inode_ino: 0,
+    sb_dev: 0,
+    unix_dentry: 0,
+    storage_may_fail: 0,
+};
+
+/// A task storage map, for which aya-ebpf 0.2 has no type.
+#[repr(C)]
+pub struct TaskStorage<T> {
+    r#type: *const [i32; BPF_MAP_TYPE_TASK_STORAGE as usize],
+    key: *const i32,
+    value: *const T,
+    max_entries: *const [i32; 0],
+    map_flags: *const [i32; BPF_F_NO_PREALLOC as usize],
+}
+
+// SAFETY: the fields are placeholders that the loader reads from BTF; nothing dereferences them.
+unsafe impl<T> Sync for TaskStorage<T> {}
+
+impl<T> TaskStorage<T> {
+    /// A definition that the loader fills in.
+    pub const fn new() -> Self {
+        Self {
+            r#type: core::ptr::null(),
+            key: core::ptr::null(),
+            value: core::ptr::null(),
+            max_entries: core::ptr::null(),
+            map_flags: core::ptr::null(),
+        }
+    }
+
+    /// The address by which helpers know the map.
+    #[inline(always)]
+    pub fn as_ptr(&self) -> *mut core::ffi::c_void {
+        core::ptr::from_ref(self).cast_mut().cast()
+    }
+}
+
+/// Reads one field of [`OFFSETS`]: volatile, since the compiler knows the value in the object file only.
+macro_rules! offset {
+    ($field:ident) => {{
+        let field = &raw const $crate::maps::OFFSETS.$field;
+        // SAFETY: the static lives as long as the program, and nothing writes to it.
+        unsafe { core::ptr::read_volatile(field) }
+    }};
+}
+pub(crate) use offset;
