@@ -1,0 +1,226 @@
+//! From TOML to a policy.
+
+use std::collections::HashMap;
+
+use super::{
+    ACTIONS, Action, Defaults, MAX_DESCRIPTION_BYTES, MAX_GLOBS, MAX_NAMES, MAX_PATTERNS,
+    MAX_RULE_NAME_BYTES, MAX_RULES, Pattern, PatternKind, Place, Policy, Rule, SourceFile, TIMEOUT_LIMITS,
+    VALID_FOR_LIMITS, WAITS, pattern, shadow,
+};
+use crate::{
+    diagnostic::{Diagnostic, quoted},
+    document::{Problems, Table, Text, read},
+};
+
+const TOP_KEYS: &[&str] = &["rule"];
+pub(super) const RULE_KEYS: &[&str] =
+    &["name", "description", "exec", "action", "timeout", "valid_for", "wait"];
+
+/// Makes a policy of files, in the order given, which is the order in which their rules are tried.
+///
+/// With the policy come warnings.
+///
+/// # Errors
+/// When any file has an error: all errors of all files, and no policy. The caller keeps the old one.
+pub fn parse(files: &[SourceFile]) -> Result<(Policy, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut reader = Reader::default();
+    let mut problems: Vec<Problems<'_>> = files.iter().map(Problems::new).collect();
+    for (index, (file, problems)) in files.iter().zip(&mut problems).enumerate() {
+        if let Some(document) = read(file, problems) {
+            reader.file = index;
+            let top = Table::new(&document, TOP_KEYS, problems);
+            for table in top.tables("rule", RULE_KEYS, problems) {
+                reader.rule(&table, problems);
+            }
+        }
+    }
+    let policy = Policy::new(reader.rules, Defaults::default());
+    if let Err(why) = &policy
+        && let Some((last, span)) = reader.last_glob
+        && let Some(problems) = problems.get_mut(last)
+    {
+        problems.error_with_hint(span, why, "use fewer or simpler globs");
+    }
+    if let Ok(policy) = &policy {
+        let names = policy.names().union(&policy.candidate_names()).count();
+        if names > MAX_NAMES
+            && let Some((last, span)) = reader.spans.iter().flatten().last()
+            && let Some(problems) = problems.get_mut(*last)
+        {
+            problems.error(
+                span.clone(),
+                format!("the rules name {names} different programs, {MAX_NAMES} is the limit"),
+            );
+        }
+        shadow::warn(policy, &reader.spans, &mut problems);
+    }
+    let diagnostics: Vec<Diagnostic> = problems.into_iter().flat_map(Problems::into_diagnostics).collect();
+    match policy {
+        Ok(policy) if !diagnostics.iter().any(Diagnostic::is_error) => Ok((policy, diagnostics)),
+        _ => Err(diagnostics.into_iter().filter(Diagnostic::is_error).collect()),
+    }
+}
+
+/// Where a pattern stands, for messages about it after its file was read: the file's index, and the bytes.
+pub(super) type PatternSpan = (usize, std::ops::Range<usize>);
+
+#[derive(Default)]
+struct Reader {
+    /// Index of the file that is being read.
+    file: usize,
+    /// Rules seen so far, those with errors included.
+    seen: usize,
+    rules: Vec<Rule>,
+    /// One for each pattern of each rule.
+    spans: Vec<Vec<PatternSpan>>,
+    names: HashMap<String, Place>,
+    globs: usize,
+    last_glob: Option<PatternSpan>,
+}
+
+impl Reader {
+    /// Reads one rule. Of a rule with errors, what can be read is kept, to find more errors with it.
+    fn rule(&mut self, table: &Table<'_, '_>, problems: &mut Problems<'_>) {
+        let name = self.name(table, problems);
+        let description = description(table, problems);
+        let (exec, spans) = self.exec(table, problems);
+        let action = table.word("action", &ACTIONS, problems);
+        if action.is_none() && !table.has("action") {
+            problems.error_with_hint(
+                table.span(),
+                "a rule has no 'action'",
+                "add action = \"ask\", \"deny\" or \"allow\"",
+            );
+        }
+        let timeout = table.duration("timeout", TIMEOUT_LIMITS, problems);
+        let valid_for = table.duration("valid_for", VALID_FOR_LIMITS, problems);
+        let wait = table.word("wait", &WAITS, problems);
+        if let Some(action @ (Action::Allow | Action::Deny)) = action {
+            for key in ["timeout", "valid_for", "wait"].into_iter().filter(|key| table.has(key)) {
+                let message = format!("'{key}' has no effect in a rule with the action '{action}'");
+                problems.warning(
+                    table.key_span(key),
+                    message,
+                    "nobody is asked, so nobody waits: leave it out",
+                );
+            }
+        }
+        self.seen += 1;
+        if self.seen == MAX_RULES + 1 {
+            problems.error(table.span(), format!("there are more than {MAX_RULES} rules"));
+        }
+        let (Some((name, place)), Some(action)) = (name, action) else { return };
+        if self.seen <= MAX_RULES {
+            self.rules.push(Rule { name, description, exec, action, timeout, valid_for, wait, place });
+            self.spans.push(spans);
+        }
+    }
+
+    fn name(&mut self, table: &Table<'_, '_>, problems: &mut Problems<'_>) -> Option<(String, Place)> {
+        const HINT: &str = "use a-z, 0-9, '-', '_' and '.', such as \"prod-kubectl\"";
+        if !table.has("name") {
+            problems.error_with_hint(table.span(), "a rule has no 'name'", HINT);
+        }
+        let Text { value, span } = table.string("name", problems)?;
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+        if value.is_empty() || !value.chars().all(fits) {
+            problems.error_with_hint(span, format!("{} cannot be the name of a rule", quoted(value)), HINT);
+            return None;
+        }
+        if value.len() > MAX_RULE_NAME_BYTES {
+            let length = value.len();
+            problems.error(
+                span,
+                format!("the name of a rule has {length} characters, {MAX_RULE_NAME_BYTES} is the limit"),
+            );
+            return None;
+        }
+        let place = problems.place(&span);
+        if let Some(first) = self.names.get(value) {
+            let message = format!("two rules have the name {}: at {first} and at {place}", quoted(value));
+            problems.error_with_hint(
+                span,
+                message,
+                "rename one of them: requests and the log tell rules by name",
+            );
+            return None;
+        }
+        self.names.insert(value.to_owned(), place.clone());
+        Some((value.to_owned(), place))
+    }
+
+    fn exec(
+        &mut self,
+        table: &Table<'_, '_>,
+        problems: &mut Problems<'_>,
+    ) -> (Vec<Pattern>, Vec<PatternSpan>) {
+        const HINT: &str = "name the programs, such as exec = [\"kubectl\", \"/opt/tools/*/terraform\"]";
+        if !table.has("exec") {
+            problems.error_with_hint(table.span(), "a rule has no 'exec'", HINT);
+        }
+        let Some(texts) = table.strings("exec", problems) else { return Default::default() };
+        if texts.is_empty() {
+            problems.error_with_hint(
+                table.key_span("exec"),
+                "'exec' is empty: the rule is about no program",
+                HINT,
+            );
+        }
+        if texts.len() > MAX_PATTERNS {
+            let message = format!("a rule names {} programs, {MAX_PATTERNS} is the limit", texts.len());
+            problems.error_with_hint(table.key_span("exec"), message, "split it into several rules");
+        }
+        let mut patterns = Vec::new();
+        let mut spans = Vec::new();
+        for Text { value, span } in texts.into_iter().take(MAX_PATTERNS) {
+            if let Some(kind) = self.pattern(value, &span, problems) {
+                patterns.push(Pattern { text: value.to_owned(), kind, place: problems.place(&span) });
+                spans.push((self.file, span));
+            }
+        }
+        (patterns, spans)
+    }
+
+    fn pattern(
+        &mut self,
+        text: &str,
+        span: &std::ops::Range<usize>,
+        problems: &mut Problems<'_>,
+    ) -> Option<PatternKind> {
+        let kind = pattern::check(text);
+        match &kind {
+            Err(error) => problems.error_with_hint(span.clone(), error.to_string(), error.hint),
+            Ok(PatternKind::Glob) => {
+                self.globs += 1;
+                self.last_glob = Some((self.file, span.clone()));
+                if self.globs == MAX_GLOBS + 1 {
+                    problems.error(span.clone(), format!("there are more than {MAX_GLOBS} globs"));
+                }
+                if self.globs > MAX_GLOBS {
+                    return None;
+                }
+            }
+            Ok(_) => {}
+        }
+        kind.ok()
+    }
+}
+
+fn description(table: &Table<'_, '_>, problems: &mut Problems<'_>) -> Option<String> {
+    let Text { value, span } = table.string("description", problems)?;
+    if value.len() > MAX_DESCRIPTION_BYTES {
+        let length = value.len();
+        problems
+            .error(span, format!("the description has {length} bytes, {MAX_DESCRIPTION_BYTES} is the limit"));
+        return None;
+    }
+    if value.chars().any(char::is_control) {
+        problems.error_with_hint(
+            span,
+            "the description has a line break or control character",
+            "write one line of text",
+        );
+        return None;
+    }
+    Some(value.to_owned())
+}

@@ -1,0 +1,85 @@
+//! One rule, and the limits of rules.
+
+use std::time::Duration;
+
+use super::{Action, Pattern, Place, Wait};
+use crate::document::DurationLimits;
+
+/// Rules in all files together. One more is an error at the first rule beyond.
+pub const MAX_RULES: usize = 4096;
+
+/// Programs that one rule names. More are an error at the rule: split it.
+pub const MAX_PATTERNS: usize = 1024;
+
+/// Globs in all files together, since each is searched for on disk and tried on every listed exec's path.
+/// One more is an error at the first glob beyond.
+pub const MAX_GLOBS: usize = 1024;
+
+/// Different names in all files together, the last components of paths and globs included: the kernel half has room
+/// for so many (`MAX_NAMES` in the abi crate). More are an error at the last pattern.
+pub const MAX_NAMES: usize = 16_384;
+
+/// The longest name of a rule. A longer one is an error.
+pub const MAX_RULE_NAME_BYTES: usize = 64;
+
+/// The longest description of a rule, since people read it in a request. A longer one is an error.
+pub const MAX_DESCRIPTION_BYTES: usize = 1024;
+
+/// How long people may take where neither the rule nor the configuration says.
+pub const TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
+/// How long an approval waits for the task where neither the rule nor the configuration says.
+pub const VALID_FOR: Duration = Duration::from_secs(60);
+
+/// What `timeout` may be: people need a second at least, and nothing stays stopped for more than a day.
+pub(crate) const TIMEOUT_LIMITS: DurationLimits =
+    DurationLimits { least: Duration::from_secs(1), most: Duration::from_secs(24 * 3600) };
+
+/// What `valid_for` may be: an approval that is older than an hour was given for another situation.
+pub(crate) const VALID_FOR_LIMITS: DurationLimits =
+    DurationLimits { least: Duration::from_secs(1), most: Duration::from_secs(3600) };
+
+/// The words for `action`.
+pub(crate) const ACTIONS: [(&str, Action); 3] =
+    [("ask", Action::Ask), ("deny", Action::Deny), ("allow", Action::Allow)];
+
+/// The words for `wait`.
+pub(crate) const WAITS: [(&str, Wait); 2] = [("hold", Wait::Hold), ("refuse", Wait::Refuse)];
+
+/// One `[[rule]]`, as it was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name, which no other rule has.
+    pub name: String,
+    /// What it is for, in the words of who wrote it: one line.
+    pub description: Option<String>,
+    /// The programs that it is about; one at least.
+    pub exec: Vec<Pattern>,
+    /// What to do about them.
+    pub action: Action,
+    /// How long people may take, where the rule says.
+    pub timeout: Option<Duration>,
+    /// How long an approval waits for the task, where the rule says.
+    pub valid_for: Option<Duration>,
+    /// How the task waits, where the rule says.
+    pub wait: Option<Wait>,
+    /// Where its name stands.
+    pub place: Place,
+}
+
+/// What holds where a rule says nothing, and for programs that no rule decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    /// How long people may take.
+    pub timeout: Duration,
+    /// How long an approval waits for the task to go on.
+    pub valid_for: Duration,
+    /// How the task waits.
+    pub wait: Wait,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { timeout: TIMEOUT, valid_for: VALID_FOR, wait: Wait::default() }
+    }
+}

@@ -1,0 +1,219 @@
+//! The shapes of the API: what the daemon answers and the CLI's `--json` prints.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    alleged::Alleged,
+    facts::ExecFacts,
+    id::{AgentId, HoldId, RequestId},
+    policy::{Decision, Wait},
+    request::{State, Vote, VoteKind},
+    time::WallTime,
+};
+
+/// A request as every channel sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestView {
+    /// What people call it.
+    pub id: RequestId,
+    /// What the kernel calls it.
+    pub hold: HoldId,
+    /// How the task waits.
+    pub wait: Wait,
+    /// Where it stands.
+    pub state: State,
+    /// Who, what and where. None only where the task could not be looked at; it is refused then.
+    pub facts: Option<ExecFacts>,
+    /// What the policy said, and why.
+    pub decision: Decision,
+    /// The votes so far.
+    pub votes: Vec<Vote>,
+    /// When it was made.
+    pub made_at: WallTime,
+    /// When it expires without a verdict.
+    pub deadline: WallTime,
+    /// When the allowance ends, once approved.
+    pub valid_until: Option<WallTime>,
+    /// When it ended.
+    pub ended_at: Option<WallTime>,
+    /// More about the end, such as what could not be read.
+    pub note: Option<String>,
+}
+
+/// Body of `GET /v1/requests`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestList {
+    /// The requests, the oldest first.
+    pub requests: Vec<RequestView>,
+}
+
+/// Body of `POST /v1/requests/{id}/votes`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoteBody {
+    /// Yes or no.
+    pub verdict: VoteKind,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// Body of `POST /v1/agents` on the agents' socket: the calling process asks to be tagged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunBody {
+    /// The agent's name.
+    pub name: String,
+    /// What it says that it is for.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// Answer to `POST /v1/agents`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunAnswer {
+    /// The kernel's number of the agent.
+    pub agent: AgentId,
+}
+
+/// Body of `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon's version.
+    pub version: String,
+    /// Whether listed execs are held now.
+    pub enforcing: bool,
+    /// The kernel's release.
+    pub kernel: String,
+    /// The daemon's process id.
+    pub pid: u32,
+    /// When the daemon started.
+    pub started_at: WallTime,
+    /// Requests that wait for a vote.
+    pub pending: u64,
+    /// Requests whose program runs.
+    pub running: u64,
+    /// Rules in force.
+    pub rules: u64,
+    /// Names and files that the kernel half looks for.
+    pub listed_names: u64,
+    /// See `listed_names`.
+    pub listed_files: u64,
+    /// What is wrong now, in sentences; empty when all is well.
+    pub problems: Vec<String>,
+    /// What the kernel half counted since it was loaded.
+    pub counters: Vec<Counter>,
+}
+
+/// One of the kernel half's counters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counter {
+    /// Its name, such as `refused_ring_full`.
+    pub name: String,
+    /// How often.
+    pub count: u64,
+    /// What it means.
+    pub meaning: String,
+}
+
+/// One line of the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEntry {
+    /// Its number; entries have no gaps.
+    pub seq: u64,
+    /// When.
+    pub at: WallTime,
+    /// The request, for entries that are about one.
+    pub request: Option<RequestId>,
+    /// The agent's name, for entries that are about one.
+    pub agent: Option<String>,
+    /// What happened.
+    pub event: LogEvent,
+}
+
+/// What an entry of the record says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum LogEvent {
+    /// The daemon began to enforce.
+    Started {
+        /// Its version.
+        version: String,
+    },
+    /// The daemon was asked to stop. The gate stays shut.
+    Stopped,
+    /// Rules were put in force.
+    PolicyLoaded {
+        /// How many.
+        rules: u64,
+    },
+    /// A process was tagged as the root of an agent.
+    AgentTagged {
+        /// Its process id.
+        pid: u32,
+        /// What the agent says it is for.
+        claim: Option<Alleged>,
+    },
+    /// An exec was held and a request made.
+    RequestMade {
+        /// The path of the program.
+        program: Alleged,
+        /// The rule that decided, where one did.
+        rule: Option<String>,
+    },
+    /// A vote was counted.
+    Voted {
+        /// The vote.
+        vote: Vote,
+    },
+    /// The request came into another state.
+    State {
+        /// The new one.
+        state: State,
+        /// More about it.
+        note: Option<String>,
+    },
+}
+
+/// Body of `GET /v1/log`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    /// The entries, the oldest first.
+    pub entries: Vec<LogEntry>,
+}
+
+/// Answer to `POST /v1/reload`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Rules now in force.
+    pub rules: u64,
+    /// What is odd about them, each with its place.
+    pub warnings: Vec<String>,
+}
+
+/// One line of `GET /v1/events`: newline-delimited JSON, the pending requests first, then every change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Change {
+    /// A request, as it is now.
+    Request {
+        /// The whole of it.
+        request: Box<RequestView>,
+    },
+    /// The reader was too slow and missed changes; read the list again.
+    Lagged,
+}
+
+/// An error, as RFC 9457 has it (`application/problem+json`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A stable name: `urn:holdpoint:problem:` and a word such as `ambiguous-id`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The same in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened to whom, and the cure where it is known.
+    pub detail: String,
+}
