@@ -1,0 +1,139 @@
+//! `cargo xtask test`: the unit tests here, the others in the VM, and one line that sums them up.
+
+use std::io::{self, Write as _};
+use std::process::{ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use crate::build::{self, Programs};
+use crate::cache;
+use crate::options::{Kernel, Preempt, Profile, SoakOptions, TestOptions, Which};
+use crate::setup;
+use crate::vm::{Boot, Ending, Payload};
+
+mod tally;
+
+use tally::Tally;
+
+/// How long the tests of one boot may take.
+const BOOT_LIMIT: Duration = Duration::from_secs(1_800);
+
+/// How long a soak may take.
+const SOAK_LIMIT: Duration = Duration::from_secs(14_400);
+
+/// Tells the tests in the VM which boot this is: they choose themselves which of them belong there.
+const BOOT_VARIABLE: &str = "HOLDPOINT_E2E_BOOT";
+
+/// Tells the soak how many holds there are to be.
+const HOLDS_VARIABLE: &str = "HOLDPOINT_E2E_HOLDS";
+
+/// Runs what was asked for, all of it, and prints `N passed, N failed` at the end.
+pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
+    let mut tally = Tally::default();
+    if options.which != Some(Which::Unit) {
+        // First, so that a missing tool is named before the minutes of compiling.
+        setup::run()?;
+    }
+    if options.which != Some(Which::Vm) {
+        unit(options.filter.as_deref(), &mut tally)?;
+    }
+    if options.which != Some(Which::Unit) {
+        let (programs, binary) = (build::run(Profile::Release)?, build::end_to_end()?);
+        for (name, boot) in boots(options.kernel) {
+            let mut payload = payload(&programs, &binary, options.filter.as_deref())?;
+            payload.set(BOOT_VARIABLE, name)?;
+            run_boot(name, &boot, &payload, &mut tally);
+        }
+    }
+    close(&tally)
+}
+
+/// Runs the long test on each kernel.
+pub(crate) fn soak(options: &SoakOptions) -> anyhow::Result<ExitCode> {
+    let mut tally = Tally::default();
+    setup::run()?;
+    let (programs, binary) = (build::run(Profile::Release)?, build::end_to_end()?);
+    for kernel in wanted(options.kernel) {
+        let mut payload = payload(&programs, &binary, None)?;
+        payload.set(BOOT_VARIABLE, "soak")?;
+        payload.set(HOLDS_VARIABLE, &options.holds.to_string())?;
+        run_boot("soak", &Boot::plain(kernel, SOAK_LIMIT), &payload, &mut tally);
+    }
+    close(&tally)
+}
+
+fn unit(filter: Option<&str>, tally: &mut Tally) -> anyhow::Result<()> {
+    println!("test: unit tests");
+    let mut command = build::cargo(&cache::repository()?);
+    command.args(["test", "--quiet", "--no-fail-fast"]).args(filter);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("run cargo test")?;
+    let failed_before = tally.failed();
+    if let Some(mut output) = child.stdout.take() {
+        let mut counting = tally.watch(io::stdout());
+        io::copy(&mut output, &mut counting).context("read the output of cargo test")?;
+    }
+    let status = child.wait().context("wait for cargo test")?;
+    if !status.success() && tally.failed() == failed_before {
+        eprintln!("xtask: cargo test: {status} without a failed test: what it runs does not build");
+        tally.fail();
+    }
+    Ok(())
+}
+
+/// The boots of a whole run. The last two are those where holdpoint has to refuse to start.
+fn boots(kernel: Option<Kernel>) -> Vec<(&'static str, Boot)> {
+    let plain = |kernel| Boot::plain(kernel, BOOT_LIMIT);
+    let mut boots: Vec<_> = Kernel::ALL.map(|kernel| ("normal", plain(kernel))).into();
+    boots.push(("lsm-off", Boot { lsm_off: true, ..plain(Kernel::V6_12) }));
+    boots.push(("preempt-full", Boot { preempt: Some(Preempt::Full), ..plain(Kernel::V6_1) }));
+    boots.retain(|(_, boot)| wanted(kernel).contains(&boot.kernel));
+    boots
+}
+
+fn wanted(kernel: Option<Kernel>) -> Vec<Kernel> {
+    kernel.map_or_else(|| Kernel::ALL.to_vec(), |kernel| vec![kernel])
+}
+
+fn payload(programs: &Programs, binary: &std::path::Path, filter: Option<&str>) -> anyhow::Result<Payload> {
+    let mut payload = Payload::new(programs.clone());
+    let content = std::fs::read(binary).with_context(|| format!("read {}", binary.display()))?;
+    payload.add_content("holdpoint-e2e", content)?;
+    payload.set("HOLDPOINT_E2E_FILTER", filter.unwrap_or_default())?;
+    let script = "exec ./holdpoint-e2e --test-threads=1 ${HOLDPOINT_E2E_FILTER:+\"$HOLDPOINT_E2E_FILTER\"}\n";
+    payload.add_content("e2e.sh", script.into())?;
+    Ok(payload)
+}
+
+/// Runs one boot. A failure is counted and said, and the other boots go on.
+fn run_boot(name: &str, boot: &Boot, payload: &Payload, tally: &mut Tally) {
+    println!("test: kernel {}, boot `{name}`", boot.kernel.version());
+    let begun = Instant::now();
+    let (closings, failed) = (tally.closings(), tally.failed());
+    let ending = {
+        let mut output = tally.watch(io::stdout());
+        boot.run(payload, &mut output)
+    };
+    let complaint = match ending {
+        Ok(Ending::Exited { status: 0, .. }) if tally.closings() > closings => None,
+        Ok(Ending::Exited { status: 0, .. }) => Some(String::from("the tests ended without a closing line")),
+        Ok(Ending::Exited { status, .. }) => Some(format!("the tests exited with status {status}")),
+        Ok(Ending::TimedOut) => Some(String::from("the tests did not end in time")),
+        Err(error) => Some(format!("{error:#}")),
+    };
+    if let Some(complaint) = complaint {
+        eprintln!("xtask: kernel {}, boot `{name}`: {complaint}", boot.kernel.version());
+        if tally.failed() == failed {
+            tally.fail();
+        }
+    }
+    println!("test: boot `{name}` took {:.0} s", begun.elapsed().as_secs_f64());
+}
+
+fn close(tally: &Tally) -> anyhow::Result<ExitCode> {
+    println!("{} passed, {} failed", tally.passed(), tally.failed());
+    io::stdout().flush().context("write the closing line")?;
+    // No test at all is no success.
+    let good = tally.failed() == 0 && tally.passed() > 0;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
