@@ -1,0 +1,85 @@
+//! Tagging: how a process becomes an agent.
+
+use holdpoint_core::{
+    alleged::Alleged,
+    wire::{LogEvent, Problem, RunAnswer, RunBody},
+};
+use tracing::info;
+
+use super::Engine;
+use crate::{
+    api::{Kind, Peer},
+    observe::process,
+    store::{NewAgent, Write},
+    sys::{clock, process::Process},
+};
+
+/// Nanoseconds of a clock tick in `/proc/PID/stat`.
+const TICK: u64 = 10_000_000;
+/// The longest name of an agent.
+const MAX_NAME: usize = 64;
+/// The longest reason that an agent can state, in bytes.
+const MAX_REASON: usize = 4096;
+
+impl Engine {
+    /// Tags the process at the other end of a connection. It waits for the answer, so it has not yet become
+    /// the program that it is to run.
+    pub(super) fn tag(&mut self, peer: Peer, body: RunBody) -> Result<RunAnswer, Problem> {
+        let refused = |why: String| Kind::CannotTag.with(format!("cannot tag the calling process: {why}"));
+        check(&body).map_err(&refused)?;
+        let pid = peer.pid.ok_or_else(|| refused("it is in a pid namespace that the daemon cannot see".to_owned()))?;
+        let process = Process::open(pid).map_err(|cause| refused(format!("process {pid}: {cause}")))?;
+        let gone = || refused(format!("process {pid} has ended"));
+        let stat = process::stat(pid).ok_or_else(gone)?;
+        let status = process::status(pid).ok_or_else(gone)?;
+        // The number was the peer's when it connected; a process that is younger is another.
+        if stat.start_ticks > peer.connected_at.0 / TICK {
+            return Err(gone());
+        }
+        if status.threads != 1 {
+            return Err(refused(format!("it has {} threads, and a tag reaches one", status.threads)));
+        }
+        if let Ok(state) = self.gate.tags().get(&process) {
+            let agent = self.agent_facts(holdpoint_core::id::AgentId(state.agent));
+            return Err(refused(format!("it belongs to agent '{}' already, and a tag is never replaced", agent.name)));
+        }
+        let agent = self
+            .store
+            .new_agent(&NewAgent {
+                name: body.name.clone(),
+                claim: body.reason.as_deref().map(Alleged::from),
+                root_pid: pid,
+                root_start: stat.start_ticks,
+                boot_id: self.boot_id.clone(),
+                uid: peer.uid,
+                login_uid: process::login_uid(pid),
+                tagged_at: clock::wall(),
+            })
+            .map_err(|cause| Kind::StoreFailed.with(cause.to_string()))?;
+        self.gate.tags().set(&process, agent.0).map_err(|cause| refused(cause.to_string()))?;
+        info!(agent = %body.name, pid, "tagged a process as an agent");
+        self.writes.push(Write::Log {
+            at: clock::wall(),
+            request: None,
+            agent: Some(body.name),
+            event: LogEvent::AgentTagged { pid, claim: body.reason.as_deref().map(Alleged::from) },
+        });
+        Ok(RunAnswer { agent })
+    }
+}
+
+fn check(body: &RunBody) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
+    let first = body.name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    if !first || body.name.len() > MAX_NAME || !body.name.bytes().all(plain) {
+        let shown = holdpoint_core::escape::for_terminal(body.name.as_bytes());
+        return Err(format!(
+            "'{shown}' is no name for an agent; use up to {MAX_NAME} of a-z, 0-9, '-', '_' and '.', \
+             a letter or digit first"
+        ));
+    }
+    if body.reason.as_ref().is_some_and(|reason| reason.len() > MAX_REASON) {
+        return Err(format!("its reason is longer than {MAX_REASON} bytes"));
+    }
+    Ok(())
+}

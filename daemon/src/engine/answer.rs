@@ -1,0 +1,131 @@
+//! From an observation to a request: the rules speak, and people are asked where they say so.
+
+use holdpoint_abi::FileKey;
+use holdpoint_core::{
+    id::{AgentId, HoldId, RequestId},
+    policy::{Action, Decision},
+    request::{Input, Refusal, Request, State},
+};
+use tracing::{error, info};
+
+use super::{
+    Engine,
+    effects::Planned,
+    entry::{Entry, Stage},
+};
+use crate::{
+    observe::Observed,
+    rules::Ruling,
+    store::StoredRequest,
+    sys::clock,
+};
+
+/// Draws of a request id before it is given up: with half of all ids in use, one in a million fails.
+const DRAWS: u32 = 20;
+
+impl Engine {
+    pub(super) fn rule_on(&mut self, hold: HoldId, observed: Observed) {
+        let Some(entry) = self.entries.get_mut(&hold) else { return };
+        if self.repeats.repeats(&entry.kernel, &observed.facts.argv, clock::boot()) {
+            info!(pid = entry.kernel.tgid, "the same process tries again what it was refused just now; refused");
+            entry.stage = Stage::Passing;
+            self.effects.extend(Planned::refuse_again(hold));
+            return;
+        }
+        match self.rules.rule(&entry.kernel, &observed) {
+            Ruling::NotMeant => {
+                entry.stage = Stage::Passing;
+                let until = clock::boot().after(self.config.defaults.valid_for);
+                self.effects.extend(Planned::let_pass(hold, until));
+            }
+            Ruling::Decided { decision, interpreter } => {
+                let asked = decision.action == Action::Ask;
+                let (input, note) = match decision.action {
+                    Action::Allow => (Some(Input::AllowedByRule), None),
+                    Action::Deny => (Some(Input::Decided(Refusal::DeniedByRule)), None),
+                    Action::Ask if self.pending() >= self.config.limits.pending => {
+                        let limit = self.config.limits.pending;
+                        let note = format!("{limit} requests are pending already, as many as 'limits.pending' allows");
+                        (Some(Input::Decided(Refusal::Unreadable)), Some(note))
+                    }
+                    Action::Ask => (None, None),
+                };
+                if asked && self.store_problem.is_some() {
+                    // Whether the store works again is seen by writing; until then nobody is asked in vain.
+                    self.flush();
+                }
+                self.request(hold, Some(observed), *decision, interpreter, note.clone());
+                if let Some(input) = input {
+                    self.input(hold, &input, note);
+                }
+            }
+        }
+    }
+
+    /// What could not be looked at cannot be asked about: it is refused, and the record says why.
+    pub(super) fn refuse_unread(&mut self, hold: HoldId, why: &str) {
+        let decision = Decision {
+            action: Action::Deny,
+            rule: None,
+            description: None,
+            because: "what it is could not be found out".to_owned(),
+            timeout: self.config.defaults.timeout,
+            valid_for: self.config.defaults.valid_for,
+            wait: self.config.defaults.wait,
+        };
+        self.request(hold, None, decision, FileKey::default(), Some(why.to_owned()));
+        self.input(hold, &Input::Decided(Refusal::Unreadable), Some(why.to_owned()));
+    }
+
+    /// How many requests wait for a vote.
+    pub(super) fn pending(&self) -> usize {
+        self.entries.values().filter_map(Entry::tracked).filter(|tracked| tracked.request.is_pending()).count()
+    }
+
+    fn request(
+        &mut self,
+        hold: HoldId,
+        observed: Option<Observed>,
+        decision: Decision,
+        interpreter: FileKey,
+        note: Option<String>,
+    ) {
+        let Some(entry) = self.entries.get(&hold) else { return };
+        let agent = self.agent_facts(AgentId(entry.kernel.agent));
+        let Some(id) = self.draw_id() else {
+            // The task stays held, and the next sweep tries again.
+            error!(%hold, "cannot find a free request id");
+            self.entries.remove(&hold);
+            return;
+        };
+        let made_at = clock::boot();
+        let request = Request {
+            id,
+            hold,
+            wait: decision.wait,
+            made_at,
+            deadline: made_at.after(decision.timeout),
+            valid_for: decision.valid_for,
+            state: State::Pending,
+        };
+        let stored = StoredRequest {
+            request,
+            agent: agent.id,
+            agent_name: agent.name,
+            boot_id: self.boot_id.clone(),
+            decision,
+            facts: observed.map(|observed| observed.facts),
+            votes: Vec::new(),
+            made_at: clock::wall(),
+            ended_at: None,
+            note,
+        };
+        self.track(hold, stored, interpreter);
+    }
+
+    fn draw_id(&self) -> Option<RequestId> {
+        (0..DRAWS)
+            .map(|_| RequestId::from_random(rand::random()))
+            .find(|id| !self.by_id.contains_key(id) && matches!(self.store.id_in_use(id), Ok(false)))
+    }
+}

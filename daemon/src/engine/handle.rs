@@ -1,0 +1,111 @@
+//! The engine as the API sees it: a way to send it questions and to hear of changes.
+
+use std::{future::Future, sync::Arc};
+
+use futures_util::{Stream, stream};
+use holdpoint_core::{
+    config::Config,
+    request::Voter,
+    wire::{Change, Log, Problem, Reloaded, RequestList, RequestView, RunAnswer, RunBody, Status, VoteBody},
+};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::{
+    api::{Desk, Kind, Peer, Which},
+    rules::{self, Rules},
+};
+
+/// A question to the engine, with the place for the answer.
+pub(super) enum Command {
+    Requests(Which, u32, Reply<RequestList>),
+    Request(String, Reply<RequestView>),
+    Vote { prefix: String, body: VoteBody, voter: Voter, reply: Reply<RequestView> },
+    Tag { peer: Peer, body: RunBody, reply: Reply<RunAnswer> },
+    Status(Reply<Status>),
+    Install(Box<Rules>, Reply<Reloaded>),
+    Log { after: Option<u64>, limit: u32, request: Option<String>, reply: Reply<Log> },
+    Mine(Peer, Reply<RequestList>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Problem>>;
+
+/// A handle on the engine. Clones are cheap.
+#[derive(Clone)]
+pub(crate) struct EngineHandle {
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) changes: broadcast::Sender<Change>,
+    pub(super) config: Arc<Config>,
+}
+
+impl EngineHandle {
+    /// Stops the engine, after all that it has begun is written. The gate stays shut.
+    pub(crate) async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.commands.send(Command::Stop(done)).await.is_ok() {
+            // An engine that has ended already does not answer.
+            let _ended = stopped.await;
+        }
+    }
+
+    async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> Command) -> Result<T, Problem> {
+        let ended = || Kind::Unavailable.with("cannot ask the engine: it has ended; see the journal of holdpointd");
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(question(reply)).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+}
+
+impl Desk for EngineHandle {
+    type Changes = std::pin::Pin<Box<dyn Stream<Item = Change> + Send>>;
+
+    async fn requests(&self, which: Which, limit: u32) -> Result<RequestList, Problem> {
+        self.ask(|reply| Command::Requests(which, limit, reply)).await
+    }
+
+    async fn request(&self, prefix: String) -> Result<RequestView, Problem> {
+        self.ask(|reply| Command::Request(prefix, reply)).await
+    }
+
+    async fn vote(&self, prefix: String, body: VoteBody, voter: Voter) -> Result<RequestView, Problem> {
+        self.ask(|reply| Command::Vote { prefix, body, voter, reply }).await
+    }
+
+    async fn tag(&self, peer: Peer, body: RunBody) -> Result<RunAnswer, Problem> {
+        self.ask(|reply| Command::Tag { peer, body, reply }).await
+    }
+
+    async fn status(&self) -> Result<Status, Problem> {
+        self.ask(Command::Status).await
+    }
+
+    async fn reload(&self) -> Result<Reloaded, Problem> {
+        // Reading files, and looking for those that a glob matches, is not the engine's to wait for.
+        let config = Arc::clone(&self.config);
+        let loaded = tokio::task::spawn_blocking(move || rules::load(&config)).await;
+        let loaded = loaded.map_err(|_| Kind::Internal.with("cannot read the rules: the reader failed inside"))?;
+        let rules = loaded.map_err(|cause| Kind::BadPolicy.with(cause.to_string()))?;
+        self.ask(|reply| Command::Install(Box::new(rules), reply)).await
+    }
+
+    async fn log(&self, after: Option<u64>, limit: u32, request: Option<String>) -> Result<Log, Problem> {
+        self.ask(|reply| Command::Log { after, limit, request, reply }).await
+    }
+
+    async fn mine(&self, peer: Peer) -> Result<RequestList, Problem> {
+        self.ask(|reply| Command::Mine(peer, reply)).await
+    }
+
+    fn changes(&self) -> impl Future<Output = Result<Self::Changes, Problem>> + Send {
+        let receiver = self.changes.subscribe();
+        let changes = stream::unfold(receiver, |mut receiver| async move {
+            match receiver.recv().await {
+                Ok(change) => Some((change, receiver)),
+                Err(broadcast::error::RecvError::Lagged(_)) => Some((Change::Lagged, receiver)),
+                Err(broadcast::error::RecvError::Closed) => None,
+            }
+        });
+        std::future::ready(Ok(Box::pin(changes) as Self::Changes))
+    }
+}

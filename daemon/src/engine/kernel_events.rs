@@ -1,0 +1,246 @@
+//! What the kernel half says: doorbells, and the sweep that finds what no doorbell told.
+
+use holdpoint_abi::{
+    CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_USED, CAUSE_VERDICT, Doorbell, Hold, PHASE_EXITED,
+    PHASE_GONE, PHASE_HELD, PHASE_KILLED, PHASE_REFUSED, PHASE_REPLACED, PHASE_RUNNING, RING_SIGNAL,
+};
+use holdpoint_core::{
+    facts::AgentFacts,
+    id::{AgentId, HoldId},
+    request::{Effect, Input, KernelPhase, State},
+};
+use tracing::error;
+
+use super::{
+    Engine, Observation,
+    entry::{Entry, Stage},
+};
+use crate::{
+    observe::{self, ObserveError, process},
+    sys::clock,
+};
+
+/// Sweeps in a row that must find a task outside of its exec before the hold is given up.
+const ASTRAY_SWEEPS: u8 = 3;
+
+impl Engine {
+    pub(super) fn doorbell(&mut self, doorbell: Doorbell) {
+        if doorbell.kind == RING_SIGNAL {
+            let of_process = |(_, entry): &(&HoldId, &Entry)| entry.kernel.tgid == doorbell.tgid;
+            let held: Vec<HoldId> = self.entries.iter().filter(of_process).map(|(hold, _)| *hold).collect();
+            for hold in held {
+                self.look_for_signals(hold);
+            }
+            return;
+        }
+        self.look_at(doorbell.hold);
+    }
+
+    /// Reads the state of one hold from the kernel and acts on it.
+    fn look_at(&mut self, id: u64) {
+        let Some(hold) = std::num::NonZeroU64::new(id).map(HoldId) else { return };
+        match self.gate.hold(id) {
+            Ok(Some(kernel)) => self.kernel_says(hold, kernel),
+            Ok(None) => self.kernel_forgot(hold),
+            // The next sweep reads it again.
+            Err(cause) => error!(%hold, %cause, "cannot read a hold"),
+        }
+    }
+
+    /// Compares all that the kernel knows with all that we know.
+    pub(super) fn sweep(&mut self) {
+        let holds = match self.gate.holds() {
+            Ok(holds) => holds,
+            Err(cause) => {
+                error!(%cause, "cannot read the holds");
+                return;
+            }
+        };
+        for (id, kernel) in &holds {
+            if let Some(hold) = std::num::NonZeroU64::new(*id).map(HoldId) {
+                self.kernel_says(hold, *kernel);
+            }
+        }
+        let known: std::collections::HashSet<u64> = holds.iter().map(|(id, _)| *id).collect();
+        let lost: Vec<HoldId> = self.entries.keys().filter(|hold| !known.contains(&hold.0.get())).copied().collect();
+        for hold in lost {
+            self.look_at(hold.0.get());
+        }
+        let held: Vec<HoldId> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.kernel.phase == PHASE_HELD)
+            .map(|(hold, _)| *hold)
+            .collect();
+        for hold in held {
+            self.look_for_signals(hold);
+            self.look_whether_astray(hold);
+        }
+    }
+
+    fn kernel_says(&mut self, hold: HoldId, kernel: Hold) {
+        let Some(entry) = self.entries.get_mut(&hold) else {
+            match kernel.phase {
+                PHASE_HELD => self.begin(hold, kernel),
+                // What ran unasked, or was over before a restart, and has been dealt with.
+                PHASE_RUNNING => {}
+                _ => self.forget_quietly(hold),
+            }
+            return;
+        };
+        let before = entry.kernel.phase;
+        entry.kernel = kernel;
+        if kernel.phase != PHASE_HELD {
+            entry.release = None;
+        }
+        match &entry.stage {
+            Stage::Observing | Stage::Passing if kernel.phase == PHASE_HELD || kernel.phase == PHASE_RUNNING => {}
+            Stage::Observing | Stage::Passing => self.forget_quietly(hold),
+            Stage::Request(_) if kernel.phase == before && kernel.phase == PHASE_HELD => {}
+            Stage::Request(_) => match phase(&kernel) {
+                Some(phase) => self.input(hold, &Input::Kernel(phase), note(&kernel)),
+                None => error!(%hold, phase = kernel.phase, "the kernel half reports an unknown phase"),
+            },
+        }
+    }
+
+    fn kernel_forgot(&mut self, hold: HoldId) {
+        if self.entries.get(&hold).is_some_and(|entry| entry.tracked().is_some()) {
+            self.input(hold, &Input::Kernel(KernelPhase::Unknown), None);
+        } else {
+            self.entries.remove(&hold);
+        }
+    }
+
+    /// Takes a hold that is no request out of everything.
+    fn forget_quietly(&mut self, hold: HoldId) {
+        self.entries.remove(&hold);
+        if let Err(cause) = self.gate.forget(hold.0.get()) {
+            error!(%hold, %cause, "cannot take a hold out of the kernel's map");
+        }
+    }
+
+    /// A hold that we did not know: have it looked at.
+    pub(super) fn begin(&mut self, hold: HoldId, kernel: Hold) {
+        self.entries.insert(hold, Entry::new(kernel, Stage::Observing));
+        let agent = self.agent_facts(AgentId(kernel.agent));
+        let (workers, sender, config) = (self.workers.clone(), self.observations.clone(), self.config.clone());
+        let tags = self.gate.tags().clone();
+        tokio::spawn(async move {
+            let reading = move || observe::observe(&kernel, &agent, &config, &tags);
+            let found = workers.run(AgentId(kernel.agent), "the held process", reading).await;
+            // The engine has ended; the next one looks again.
+            let _unheard = sender.send(Observation { hold, found }).await;
+        });
+    }
+
+    /// The agent as its tag says; a tag without a record (the database was removed) still names a number.
+    pub(super) fn agent_facts(&self, id: AgentId) -> AgentFacts {
+        match self.store.agent(id) {
+            Ok(Some(row)) => AgentFacts { id, name: row.agent.name, claim: row.agent.claim },
+            Ok(None) | Err(_) => AgentFacts { id, name: format!("agent {}", id.0), claim: None },
+        }
+    }
+
+    /// Puts an input into a request's state machine.
+    pub(super) fn input(&mut self, hold: HoldId, input: &Input, note: Option<String>) {
+        let now = clock::boot();
+        let Some(entry) = self.entries.get_mut(&hold) else { return };
+        let kernel = entry.kernel;
+        let Some(tracked) = entry.tracked_mut() else { return };
+        let effects = tracked.request.step(input, now);
+        if *input == Input::Kernel(KernelPhase::Refused)
+            && let Ok(Some(stored)) = self.store.request(&tracked.request.id)
+            && let Some(facts) = stored.facts
+        {
+            self.repeats.refused(&kernel, &facts.argv, now);
+        }
+        self.follow(hold, &effects, note.as_deref());
+    }
+
+    /// Plans effects and sets the alarm for the request's next clock.
+    pub(super) fn follow(&mut self, hold: HoldId, effects: &[Effect], note: Option<&str>) {
+        if effects.is_empty() {
+            return;
+        }
+        self.plan(hold, effects, note);
+        let clock = self.entries.get(&hold).and_then(Entry::tracked).and_then(|tracked| tracked.request.next_clock());
+        if let Some(at) = clock {
+            self.alarms.push(std::cmp::Reverse((at, hold)));
+        }
+    }
+
+    /// A signal whose default action ends the process waits for it: it cannot act while the process is stopped.
+    fn look_for_signals(&mut self, hold: HoldId) {
+        let Some(entry) = self.entries.get(&hold) else { return };
+        let undecided = entry.tracked().is_some_and(|tracked| {
+            matches!(tracked.request.state, State::Pending | State::Approved { .. })
+        });
+        if undecided && process::status(entry.kernel.tgid).is_some_and(|status| status.due & ENDING != 0) {
+            let note = "a signal that ends the process arrived while it was held".to_owned();
+            self.input(hold, &Input::Signalled, Some(note));
+        }
+    }
+
+    /// A task that runs on without its exec (a signal handler jumped away, the file has gone) is held no more.
+    fn look_whether_astray(&mut self, hold: HoldId) {
+        let Some(entry) = self.entries.get_mut(&hold) else { return };
+        if entry.tracked().is_none() || !process::left_its_exec(&entry.kernel) {
+            entry.astray = 0;
+            return;
+        }
+        entry.astray += 1;
+        if entry.astray >= ASTRAY_SWEEPS {
+            let note = "the process went on without its exec".to_owned();
+            if self.gate.forget(hold.0.get()).is_ok() {
+                self.input(hold, &Input::Kernel(KernelPhase::Gone), Some(note));
+            }
+        }
+    }
+
+    /// What a reader found out about a hold.
+    pub(super) fn observed(&mut self, Observation { hold, found }: Observation) {
+        let waiting = self.entries.get(&hold).is_some_and(|entry| matches!(entry.stage, Stage::Observing));
+        if !waiting {
+            return;
+        }
+        match found {
+            Ok(observed) => self.rule_on(hold, observed),
+            // The kernel says so as well, or will at the next sweep.
+            Err(ObserveError::Gone) => {}
+            Err(cause) => self.refuse_unread(hold, &cause.to_string()),
+        }
+    }
+}
+
+/// Signals that end a process by default, as bits of the sets in proc(5): all but SIGCHLD, SIGCONT, the four
+/// that stop, SIGURG and SIGWINCH.
+const ENDING: u64 = !(1 << 16 | 1 << 17 | 0b1111 << 18 | 1 << 22 | 1 << 27);
+
+pub(super) fn phase(hold: &Hold) -> Option<KernelPhase> {
+    Some(match hold.phase {
+        PHASE_HELD => KernelPhase::Held,
+        PHASE_RUNNING => KernelPhase::Running,
+        PHASE_REFUSED => KernelPhase::Refused,
+        PHASE_KILLED => KernelPhase::Killed,
+        PHASE_EXITED => KernelPhase::Exited(hold.exit_status),
+        // Its process lives on in another program, with a request of its own.
+        PHASE_REPLACED => KernelPhase::Exited(0),
+        PHASE_GONE => KernelPhase::Gone,
+        _ => return None,
+    })
+}
+
+/// The kernel's cause in words, where the phase does not say all.
+fn note(hold: &Hold) -> Option<String> {
+    let text = match (hold.phase, hold.cause) {
+        (PHASE_REPLACED, _) => "its process executed another listed program",
+        (_, 0 | CAUSE_VERDICT) => return None,
+        (_, CAUSE_EXPIRED) => "the allowance expired before the program began",
+        (_, CAUSE_INTERPRETER) => "the script's interpreter is listed and was not approved",
+        (_, CAUSE_USED) => "the allowance was gone when the program was about to begin",
+        (_, CAUSE_CORRUPT) => "the allowance was damaged",
+        _ => "for a cause that this version does not know",
+    };
+    Some(text.to_owned())
+}

@@ -1,0 +1,71 @@
+//! The one writer: it owns the holds, the store and the rules in force, on a thread of its own.
+//!
+//! Everything that happens comes in here as a value (a doorbell, an observation, a call of the API, time) and
+//! goes through the state machine of `holdpoint-core`. Its effects are carried out in two steps: what changed
+//! is written in one transaction; only then is anybody let go.
+#![forbid(unsafe_code)]
+
+mod agents;
+mod answer;
+mod effects;
+mod entry;
+mod handle;
+mod kernel_events;
+mod queries;
+mod release;
+mod repeats;
+mod run;
+
+pub(crate) use handle::EngineHandle;
+pub(crate) use run::{Parts, start};
+
+use std::{
+    collections::{BinaryHeap, HashMap},
+    cmp::Reverse,
+    sync::Arc,
+};
+
+use holdpoint_core::{config::Config, id::HoldId, id::RequestId, time::BootTime, time::WallTime, wire::Change};
+use tokio::sync::{broadcast, mpsc};
+
+use crate::{
+    kernel::Gate,
+    observe::{ObserveError, Observed, workers::Workers},
+    rules::Rules,
+    store::{Store, Write},
+};
+
+/// The engine's state. Its methods lie in the modules by what they are about.
+pub(crate) struct Engine {
+    config: Arc<Config>,
+    gate: Gate,
+    store: Store,
+    rules: Rules,
+    generation: u32,
+    workers: Workers,
+    boot_id: String,
+    started_at: WallTime,
+    /// All holds that are not over.
+    entries: HashMap<HoldId, entry::Entry>,
+    /// Requests that are not over, by what people call them.
+    by_id: HashMap<RequestId, HoldId>,
+    /// When to look at which hold again, the earliest first. A stale entry does no harm.
+    alarms: BinaryHeap<Reverse<(BootTime, HoldId)>>,
+    /// What is to be written before `effects` are carried out.
+    writes: Vec<Write>,
+    effects: Vec<effects::Planned>,
+    /// Requests that changed since the last flush.
+    changed: Vec<RequestId>,
+    /// What was refused just now.
+    repeats: repeats::Repeats,
+    /// Why the store could not be written, while it cannot.
+    store_problem: Option<String>,
+    observations: mpsc::Sender<Observation>,
+    changes: broadcast::Sender<Change>,
+}
+
+/// What a reader found out.
+struct Observation {
+    hold: HoldId,
+    found: Result<Observed, ObserveError>,
+}

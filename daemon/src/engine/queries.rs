@@ -1,0 +1,169 @@
+//! Answers to the API.
+
+use holdpoint_core::{
+    id::parse_prefix,
+    request::{Vote, VoteError, VoteKind, Voter},
+    wire::{Log, LogEvent, Problem, Reloaded, RequestList, RequestView, Status, VoteBody},
+};
+use nix::sys::utsname::uname;
+use tracing::info;
+
+use super::{Engine, entry::Entry, handle::Command};
+use crate::{
+    api::{Kind, Peer, Which},
+    kernel,
+    rules::Rules,
+    store::{Found, StoreError, StoredRequest, Write},
+    sys::{clock, process::Process},
+};
+
+impl Engine {
+    /// Answers one command. False where the engine shall end.
+    pub(super) fn command(&mut self, command: Command) -> bool {
+        // A caller that has hung up needs no answer, hence the results that nobody looks at.
+        match command {
+            Command::Requests(which, limit, reply) => drop(reply.send(self.requests(which, limit))),
+            Command::Request(prefix, reply) => {
+                drop(reply.send(self.find(&prefix).map(|stored| view(&stored))));
+            }
+            Command::Vote { prefix, body, voter, reply } => drop(reply.send(self.vote(&prefix, body, voter))),
+            Command::Tag { peer, body, reply } => drop(reply.send(self.tag(peer, body))),
+            Command::Status(reply) => drop(reply.send(self.status())),
+            Command::Install(rules, reply) => drop(reply.send(self.install(*rules))),
+            Command::Log { after, limit, request, reply } => {
+                drop(reply.send(self.log(after, limit, request.as_deref())));
+            }
+            Command::Mine(peer, reply) => drop(reply.send(self.mine(peer))),
+            Command::Stop(done) => {
+                self.writes.push(log_entry(LogEvent::Stopped));
+                self.flush();
+                // Who asked may have given up waiting.
+                let _unheard = done.send(());
+                return false;
+            }
+        }
+        true
+    }
+
+    fn requests(&self, which: Which, limit: u32) -> Result<RequestList, Problem> {
+        let stored = match which {
+            Which::Pending => self.store.pending(limit),
+            Which::All => self.store.recent(limit),
+        };
+        let requests = stored.map_err(unreadable)?.iter().map(view).collect();
+        Ok(RequestList { requests })
+    }
+
+    fn find(&self, prefix: &str) -> Result<StoredRequest, Problem> {
+        let prefix = parse_prefix(prefix).map_err(|cause| Kind::BadId.with(cause.to_string()))?;
+        let unknown = || {
+            Kind::UnknownId.with(format!("no request has an id that begins with '{prefix}'; 'holdpoint pending' lists them"))
+        };
+        match self.store.find(&prefix).map_err(unreadable)? {
+            Found::None => Err(unknown()),
+            Found::One(id) => self.store.request(&id).map_err(unreadable)?.ok_or_else(unknown),
+            Found::Many(ids) => {
+                let ids: Vec<&str> = ids.iter().map(holdpoint_core::id::RequestId::as_str).take(10).collect();
+                let detail = format!("'{prefix}' could be any of {}; type more of it", ids.join(", "));
+                Err(Kind::AmbiguousId.with(detail))
+            }
+        }
+    }
+
+    fn vote(&mut self, prefix: &str, body: VoteBody, voter: Voter) -> Result<RequestView, Problem> {
+        let stored = self.find(prefix)?;
+        let id = stored.request.id.clone();
+        let already = |verdict: Option<holdpoint_core::request::Verdict>| {
+            let why = verdict.map(VoteError::AlreadyDecided).map(|error| error.to_string());
+            let why = why.unwrap_or_else(|| "the request is over".to_owned());
+            Kind::AlreadyDecided.with(format!("cannot vote on '{id}': {why}; the vote does not count"))
+        };
+        let hold = self.by_id.get(&id).copied().ok_or_else(|| already(stored.request.verdict()))?;
+        let vote = Vote { kind: body.verdict, voter, reason: body.reason, at: clock::wall() };
+        let tracked = self.entries.get_mut(&hold).and_then(Entry::tracked_mut);
+        let tracked = tracked.ok_or_else(|| already(stored.request.verdict()))?;
+        let (counted, effects) = tracked.request.vote(&vote, clock::boot());
+        let verdict = tracked.request.verdict();
+        let agent = Some(tracked.agent_name.clone());
+        if counted.is_ok() {
+            let event = LogEvent::Voted { vote: vote.clone() };
+            self.writes.push(Write::Vote { request: id.clone(), vote: vote.clone() });
+            self.writes.push(Write::Log { at: vote.at, request: Some(id.clone()), agent, event });
+        }
+        self.follow(hold, &effects, None);
+        self.flush();
+        counted.map_err(|_| already(verdict))?;
+        if let Some(cause) = self.store_problem.as_ref().filter(|_| vote.kind == VoteKind::Approve) {
+            let detail = format!("cannot approve '{id}': {cause}; it is refused, since nothing runs that is not on record");
+            return Err(Kind::StoreFailed.with(detail));
+        }
+        let stored = self.store.request(&id).map_err(unreadable)?;
+        stored.as_ref().map(view).ok_or_else(|| Kind::Internal.with(format!("request '{id}' has gone")))
+    }
+
+    fn status(&self) -> Result<Status, Problem> {
+        let counters = kernel::counters(&self.gate).map_err(|cause| Kind::Internal.with(cause.to_string()))?;
+        let tracked = || self.entries.values().filter_map(Entry::tracked);
+        let running = |entry: &&super::entry::Tracked| entry.request.state == holdpoint_core::request::State::Running;
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let problems = self.store_problem.iter().map(|cause| format!("every ask is denied: {cause}")).collect();
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            enforcing: true,
+            kernel: uname().map(|name| name.release().to_string_lossy().into_owned()).unwrap_or_default(),
+            pid: std::process::id(),
+            started_at: self.started_at,
+            pending: count(self.pending()),
+            running: count(tracked().filter(running).count()),
+            rules: count(self.rules.policy.rules().len()),
+            listed_names: count(self.rules.names.len()),
+            listed_files: count(self.rules.files.len()),
+            problems,
+            counters,
+        })
+    }
+
+    /// Puts rules in force: the kernel half's lists first, then what is decided by them.
+    pub(super) fn install(&mut self, rules: Rules) -> Result<Reloaded, Problem> {
+        self.list(&rules).map_err(|cause| Kind::Internal.with(format!("the old rules stay in force: {cause}")))?;
+        let count = u64::try_from(rules.policy.rules().len()).unwrap_or(u64::MAX);
+        let warnings = rules.warnings.iter().map(ToString::to_string).collect();
+        self.rules = rules;
+        self.writes.push(log_entry(LogEvent::PolicyLoaded { rules: count }));
+        info!(rules = count, files = self.rules.files.len(), names = self.rules.names.len(), "rules are in force");
+        Ok(Reloaded { rules: count, warnings })
+    }
+
+    fn log(&self, after: Option<u64>, limit: u32, request: Option<&str>) -> Result<Log, Problem> {
+        let request = request.map(|prefix| self.find(prefix)).transpose()?.map(|stored| stored.request.id);
+        let entries = self.store.log(after, limit, request.as_ref()).map_err(unreadable)?;
+        Ok(Log { entries })
+    }
+
+    fn mine(&self, peer: Peer) -> Result<RequestList, Problem> {
+        let pid = peer.pid.ok_or_else(|| Kind::BadRequest.with("cannot see which process calls"))?;
+        let state = Process::open(pid).and_then(|process| self.gate.tags().get(&process));
+        let state = state.map_err(|_| Kind::BadRequest.with(format!("process {pid} belongs to no agent")))?;
+        let mut requests = Vec::new();
+        for tracked in self.entries.values().filter_map(Entry::tracked) {
+            if tracked.agent.0 == state.agent && tracked.request.is_pending() {
+                requests.extend(self.store.request(&tracked.request.id).map_err(unreadable)?.as_ref().map(view));
+            }
+        }
+        requests.sort_by_key(|request| request.made_at);
+        Ok(RequestList { requests })
+    }
+}
+
+pub(super) fn log_entry(event: LogEvent) -> Write {
+    Write::Log { at: clock::wall(), request: None, agent: None, event }
+}
+
+fn view(stored: &StoredRequest) -> RequestView {
+    stored.view(clock::boot(), clock::wall())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
+fn unreadable(cause: StoreError) -> Problem {
+    Kind::Internal.with(cause.to_string())
+}

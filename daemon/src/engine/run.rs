@@ -1,0 +1,290 @@
+//! The engine's thread: one loop that takes what comes, writes, and acts.
+
+use std::{
+    collections::{BinaryHeap, HashMap},
+    io, thread,
+    sync::Arc,
+    time::Duration,
+};
+
+use aya::maps::{MapData, RingBuf};
+use holdpoint_abi::{Doorbell, Listed, LISTED_HOLD};
+use holdpoint_core::{
+    config::Config,
+    id::HoldId,
+    request::{KernelPhase, Verdict, Outcome, State},
+    wire::LogEvent,
+};
+use tokio::{
+    io::unix::AsyncFd,
+    sync::{broadcast, mpsc},
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
+use tracing::{error, warn};
+
+use super::{
+    Engine,
+    entry::{Entry, Stage, Tracked},
+    handle::{Command, EngineHandle},
+    kernel_events::phase,
+    queries::log_entry,
+};
+use crate::{
+    kernel::{Gate, KernelError},
+    observe::workers::Workers,
+    rules::Rules,
+    store::{Store, StoreError, StoredRequest},
+    sys::{clock, readiness},
+};
+
+/// What an engine is made of.
+pub(crate) struct Parts {
+    pub(crate) config: Arc<Config>,
+    pub(crate) gate: Gate,
+    pub(crate) store: Store,
+    pub(crate) rules: Rules,
+    pub(crate) boot_id: String,
+}
+
+/// Why the engine cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot start the engine's thread: {0}")]
+    Thread(#[from] io::Error),
+    #[error("cannot put the rules in force: {0}")]
+    Rules(String),
+}
+
+/// Questions that wait for the engine; a caller beyond that waits at the door.
+const COMMANDS: usize = 256;
+/// Observations that wait for the engine.
+const OBSERVATIONS: usize = 256;
+/// Changes that a slow watcher may lag behind.
+const CHANGES: usize = 1024;
+/// How often all holds are compared with what we know of them.
+const SWEEP: Duration = Duration::from_secs(1);
+/// Doorbells and observations that go into one transaction at most.
+const BATCH: usize = 256;
+
+/// Starts the engine: lists what the rules are about, takes over what was held before, and begins.
+///
+/// # Errors
+/// When the kernel half or the store cannot be used. The gate is as it was.
+pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
+    let (commands, questions) = mpsc::channel(COMMANDS);
+    let (observations, observed) = mpsc::channel(OBSERVATIONS);
+    let (changes, _) = broadcast::channel(CHANGES);
+    let handle = EngineHandle { commands, changes: changes.clone(), config: Arc::clone(&parts.config) };
+    let mut gate = parts.gate;
+    let doorbells = gate.take_doorbells();
+    let mut engine = Engine {
+        config: parts.config,
+        gate,
+        store: parts.store,
+        rules: Rules::default(),
+        generation: 0,
+        workers: Workers::new(),
+        boot_id: parts.boot_id,
+        started_at: clock::wall(),
+        entries: HashMap::new(),
+        by_id: HashMap::new(),
+        alarms: BinaryHeap::new(),
+        writes: vec![log_entry(LogEvent::Started { version: env!("CARGO_PKG_VERSION").to_owned() })],
+        effects: Vec::new(),
+        changed: Vec::new(),
+        repeats: super::repeats::Repeats::default(),
+        store_problem: None,
+        observations,
+        changes,
+    };
+    engine.install(parts.rules).map_err(|problem| StartError::Rules(problem.detail))?;
+    engine.take_over()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("engine".to_owned()).spawn(move || {
+        runtime.block_on(async move {
+            match doorbells.map(readiness::watch) {
+                Some(Ok(doorbells)) => engine.run(doorbells, questions, observed).await,
+                Some(Err(cause)) => error!(%cause, "cannot wait for the kernel's doorbells"),
+                None => error!("the kernel's doorbells have another reader"),
+            }
+        });
+    })?;
+    Ok(handle)
+}
+
+impl Engine {
+    async fn run(
+        mut self,
+        mut doorbells: AsyncFd<RingBuf<MapData>>,
+        mut questions: mpsc::Receiver<Command>,
+        mut observed: mpsc::Receiver<super::Observation>,
+    ) {
+        let mut sweeps = interval(SWEEP);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let alarm = self.next_alarm();
+            tokio::select! {
+                // What the kernel says comes first: it is older than what people say about it.
+                biased;
+                ready = doorbells.readable_mut() => match ready {
+                    Ok(mut guard) => {
+                        let rung = take(guard.get_inner_mut());
+                        if rung.len() < BATCH {
+                            guard.clear_ready();
+                        }
+                        rung.into_iter().for_each(|doorbell| self.doorbell(doorbell));
+                    }
+                    Err(cause) => error!(%cause, "cannot wait for the kernel's doorbells; the sweep goes on"),
+                },
+                Some(observation) = observed.recv() => {
+                    self.observed(observation);
+                    for _ in 1..BATCH {
+                        let Ok(more) = observed.try_recv() else { break };
+                        self.observed(more);
+                    }
+                }
+                question = questions.recv() => match question {
+                    Some(question) => {
+                        if !self.command(question) {
+                            return;
+                        }
+                    }
+                    None => return,
+                },
+                () = sleep_until(alarm) => self.ring_alarms(),
+                _ = sweeps.tick() => {
+                    self.sweep();
+                    self.ring_alarms();
+                }
+            }
+            self.flush();
+        }
+    }
+
+    /// Takes over what a daemon before this one has left: open requests, and holds without a request.
+    fn take_over(&mut self) -> Result<(), StartError> {
+        let now = clock::boot();
+        let holds: HashMap<u64, holdpoint_abi::Hold> = self.gate.holds()?.into_iter().collect();
+        for stored in self.store.open_requests()? {
+            let hold = stored.request.hold;
+            let kernel = holds.get(&hold.0.get()).filter(|_| stored.boot_id == self.boot_id).copied();
+            self.adopt(stored, kernel);
+            let says = kernel.as_ref().map_or(Some(KernelPhase::Unknown), phase).unwrap_or(KernelPhase::Held);
+            let Some(tracked) = self.entries.get_mut(&hold).and_then(Entry::tracked_mut) else { continue };
+            let effects = tracked.request.resume_after_restart(says, now);
+            self.follow(hold, &effects, None);
+        }
+        self.flush();
+        // Holds without a request are found by the first sweep, which comes at once.
+        Ok(())
+    }
+
+    fn adopt(&mut self, stored: StoredRequest, kernel: Option<holdpoint_abi::Hold>) {
+        let hold = stored.request.hold;
+        let rebooted = stored.boot_id != self.boot_id;
+        let mut request = stored.request;
+        if rebooted {
+            warn!(id = %request.id, "the host was booted since; the request is over");
+            let verdict = request.verdict().unwrap_or(Verdict::Cancelled);
+            let outcome = match request.state {
+                State::Running => Outcome::Executed { status: None },
+                _ => Outcome::NeverRan,
+            };
+            request.state = State::Ended { verdict, outcome };
+            let note = Some("the host was booted again".to_owned());
+            let at = clock::wall();
+            let state = request.state.clone();
+            let (id, agent) = (request.id.clone(), stored.agent_name);
+            self.writes.push(crate::store::Write::UpdateRequest { request, ended_at: Some(at), note: note.clone() });
+            self.writes.push(crate::store::Write::Log {
+                at,
+                request: Some(id),
+                agent: Some(agent),
+                event: LogEvent::State { state, note },
+            });
+            return;
+        }
+        if let Some(at) = request.next_clock() {
+            self.alarms.push(std::cmp::Reverse((at, hold)));
+        }
+        self.by_id.insert(request.id.clone(), hold);
+        // Which interpreter an approval covers is not stored: after a restart it covers none, and a script whose
+        // interpreter is listed is asked about again.
+        let tracked = Tracked {
+            agent: stored.agent,
+            agent_name: stored.agent_name,
+            interpreter: holdpoint_abi::FileKey::default(),
+            request,
+        };
+        let kernel = kernel.unwrap_or(NO_HOLD);
+        self.entries.insert(hold, Entry::new(kernel, Stage::Request(Box::new(tracked))));
+    }
+
+    /// Puts the rules' names and files into the kernel half.
+    pub(super) fn list(&mut self, rules: &Rules) -> Result<(), KernelError> {
+        self.generation = self.generation.wrapping_add(1).max(1);
+        // A daemon before this one has counted, too: its entries must not look like ours.
+        let generation = self.generation ^ std::process::id().rotate_left(16);
+        let files: Vec<_> = rules.files.keys().copied().collect();
+        self.gate.list(&files, &rules.names, Listed { generation, wait: LISTED_HOLD })
+    }
+
+    fn next_alarm(&self) -> Instant {
+        let wait = self.alarms.peek().map_or(SWEEP, |alarm| alarm.0.0.since(clock::boot()).min(SWEEP));
+        Instant::now() + wait
+    }
+
+    fn ring_alarms(&mut self) {
+        let now = clock::boot();
+        while let Some(alarm) = self.alarms.peek().filter(|alarm| alarm.0.0 <= now) {
+            let hold: HoldId = alarm.0.1;
+            self.alarms.pop();
+            self.input(hold, &holdpoint_core::request::Input::Tick, None);
+            self.try_release(hold, now);
+        }
+    }
+}
+
+/// A hold of which the kernel knows nothing any more.
+const NO_HOLD: holdpoint_abi::Hold = holdpoint_abi::Hold {
+    phase: holdpoint_abi::PHASE_GONE,
+    cause: 0,
+    agent: 0,
+    tgid: 0,
+    tid: 0,
+    exit_status: 0,
+    reheld: 0,
+    matched: 0,
+    file: holdpoint_abi::FileKey { ino: 0, dev: 0, pad: 0 },
+    started_at: 0,
+    held_at: 0,
+    changed_at: 0,
+    name: [0; holdpoint_abi::NAME_LENGTH],
+    spare: [0; 4],
+};
+
+/// The doorbells that are in the buffer now, a batch at most.
+fn take(ring: &mut RingBuf<MapData>) -> Vec<Doorbell> {
+    let mut rung = Vec::new();
+    while rung.len() < BATCH
+        && let Some(item) = ring.next()
+    {
+        match parse(&item) {
+            Some(doorbell) => rung.push(doorbell),
+            None => warn!(bytes = item.len(), "a doorbell of the kernel half has the wrong size"),
+        }
+    }
+    rung
+}
+
+fn parse(bytes: &[u8]) -> Option<Doorbell> {
+    Some(Doorbell {
+        hold: u64::from_ne_bytes(bytes.get(0..8)?.try_into().ok()?),
+        kind: u32::from_ne_bytes(bytes.get(8..12)?.try_into().ok()?),
+        tgid: u32::from_ne_bytes(bytes.get(12..16)?.try_into().ok()?),
+    })
+}

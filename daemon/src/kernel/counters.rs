@@ -1,0 +1,71 @@
+//! The counters of the kernel half, by name, and what each means to a reader.
+
+use holdpoint_abi::Counter as C;
+use holdpoint_core::wire::Counter;
+
+use super::{load::KernelError, maps::Gate};
+
+/// The name and the meaning of a counter.
+pub(crate) fn describe(counter: C) -> (&'static str, &'static str) {
+    match counter {
+        C::Held => ("held", "listed execs of agents that were held"),
+        C::HeldAgain => ("held_again", "held execs that somebody continued too early; they were held again"),
+        C::RefusedByVerdict => ("refused_by_verdict", "execs refused because of a denial, an expiry or a rule"),
+        C::RefusedRingFull => ("refused_ring_full", "execs refused because the daemon did not keep up with events"),
+        C::RefusedHoldsFull => ("refused_holds_full", "execs refused because too many actions are held or running"),
+        C::RefusedNoSignal => ("refused_no_signal", "execs refused because the task could not be stopped"),
+        C::RefusedUnreadable => ("refused_unreadable", "execs refused because file or name could not be read"),
+        C::RefusedInDoubt => ("refused_in_doubt", "execs refused because it was unclear whose task it was"),
+        C::RefusedOther => ("refused_other", "execs refused because the allowance did not fit or had expired"),
+        C::ForkRefused => ("fork_refused", "forks of agents refused because the child could not be tagged"),
+        C::Allowed => ("allowed", "execs that went on under an allowance"),
+        C::Killed => ("killed", "processes killed at commit, before the first instruction"),
+        C::ControlRefused => ("control_refused", "attempts of agents to reach the control socket"),
+        C::DoorbellDropped => ("doorbell_dropped", "events dropped while the buffer was full; found by the sweep"),
+    }
+}
+
+/// All counters.
+///
+/// # Errors
+/// When the map cannot be read.
+pub(crate) fn read_all(gate: &Gate) -> Result<Vec<Counter>, KernelError> {
+    let counts = gate.counts()?;
+    Ok(ALL
+        .iter()
+        .zip(counts)
+        .map(|(counter, count)| {
+            let (name, meaning) = describe(*counter);
+            Counter { name: name.to_owned(), count, meaning: meaning.to_owned() }
+        })
+        .collect())
+}
+
+const ALL: [C; holdpoint_abi::COUNTER_COUNT] = [
+    C::Held,
+    C::HeldAgain,
+    C::RefusedByVerdict,
+    C::RefusedRingFull,
+    C::RefusedHoldsFull,
+    C::RefusedNoSignal,
+    C::RefusedUnreadable,
+    C::RefusedInDoubt,
+    C::RefusedOther,
+    C::ForkRefused,
+    C::Allowed,
+    C::Killed,
+    C::ControlRefused,
+    C::DoorbellDropped,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_stands_at_its_own_index() {
+        for (index, counter) in ALL.iter().enumerate() {
+            assert_eq!(*counter as usize, index, "{counter:?}");
+        }
+    }
+}

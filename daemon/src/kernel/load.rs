@@ -1,0 +1,158 @@
+//! Loads the programs, or adopts those that a daemon before this one has pinned.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    programs::{BtfTracePoint, Lsm, links::FdLink},
+};
+use holdpoint_abi::{ABI_VERSION, Meta};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use tracing::info;
+
+use super::{
+    adopt::{Found, Pins},
+    btf::{self, BtfError},
+    maps::{Gate, MAPS},
+};
+
+/// The hooks, in the order in which the kernel calls them, with the kind of each.
+pub(super) const PROGRAMS: [(&str, Hook); 6] = [
+    ("holdpoint_task_alloc", Hook::Lsm("task_alloc")),
+    ("holdpoint_bprm_check", Hook::Lsm("bprm_check_security")),
+    ("holdpoint_bprm_committed", Hook::Lsm("bprm_committed_creds")),
+    ("holdpoint_signal_generate", Hook::Tracepoint("signal_generate")),
+    ("holdpoint_process_exit", Hook::Tracepoint("sched_process_exit")),
+    ("holdpoint_unix_connect", Hook::Lsm("unix_stream_connect")),
+];
+
+/// Where a program is attached.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Hook {
+    Lsm(&'static str),
+    Tracepoint(&'static str),
+}
+
+/// Why the kernel half is not there.
+#[derive(Debug, Error)]
+pub(crate) enum KernelError {
+    #[error("cannot read '{path}': {cause}")]
+    Read { path: PathBuf, cause: io::Error },
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    #[error("cannot read the kernel's BTF: {0}")]
+    SystemBtf(#[from] aya::BtfError),
+    #[error("cannot load the programs of '{path}': {cause}")]
+    Load { path: PathBuf, cause: String },
+    #[error("cannot attach '{program}' to '{hook}': {cause}")]
+    Attach { program: &'static str, hook: &'static str, cause: String },
+    #[error("cannot open the pinned map '{map}': {cause}")]
+    Map { map: &'static str, cause: String },
+    #[error("cannot {operation} '{path}': {cause}")]
+    Pin { operation: &'static str, path: PathBuf, cause: String },
+    #[error(
+        "the programs pinned under '{pins}' are of another version of holdpoint ({what}): restart with the version \
+         that pinned them, or take the gate down with 'holdpointd --take-down' and start again; until then the \
+         gate is shut and every new hold waits"
+    )]
+    OtherVersion { pins: PathBuf, what: String },
+}
+
+/// The kernel half, attached and ready: what was pinned before, or loaded now.
+///
+/// # Errors
+/// When it can be neither adopted nor loaded; then nothing that this call made stays behind.
+pub(crate) fn open(pins: &Pins, object: &Path, kernel: (u32, u32)) -> Result<Gate, KernelError> {
+    let read = |path: &Path| fs::read(path).map_err(|cause| KernelError::Read { path: path.to_owned(), cause });
+    let code = read(object)?;
+    let hash: [u8; 32] = Sha256::digest(&code).into();
+    match pins.look(hash)? {
+        Found::Adoptable => {
+            info!("adopting the pinned programs: the gate was shut all the while");
+            return Gate::open(pins);
+        }
+        // An attempt to load that did not come to its end has attached nothing that is complete.
+        Found::Unfinished => pins.remove()?,
+        Found::Nothing => {}
+    }
+    let types = read(Path::new("/sys/kernel/btf/vmlinux"))?;
+    let offsets = btf::offsets(&types, kernel < (6, 2))?;
+    pins.create()?;
+    let gate = load(pins, object, &code, &crate::sys::pod::Shared(offsets)).and_then(|ebpf| {
+        let mut gate = Gate::open(pins)?;
+        attach(pins, ebpf)?;
+        gate.set_meta(|meta| *meta = Meta { abi_version: ABI_VERSION, attached: 1, object: hash, ..*meta })?;
+        Ok(gate)
+    });
+    if gate.is_err() {
+        pins.remove()?;
+    }
+    gate
+}
+
+fn load(
+    pins: &Pins,
+    object: &Path,
+    code: &[u8],
+    offsets: &crate::sys::pod::Shared<holdpoint_abi::Offsets>,
+) -> Result<Ebpf, KernelError> {
+    let failed = |cause: String| KernelError::Load { path: object.to_owned(), cause };
+    let btf = Btf::from_sys_fs()?;
+    let mut loader = EbpfLoader::new();
+    loader.btf(Some(&btf)).allow_unsupported_maps().override_global("OFFSETS", offsets, true);
+    for map in MAPS {
+        loader.map_pin_path(map, pins.map(map));
+    }
+    let mut ebpf = loader.load(code).map_err(|error| failed(chain(&error)))?;
+    for (name, hook) in PROGRAMS {
+        let program = ebpf.program_mut(name).ok_or_else(|| failed(format!("it has no program '{name}'")))?;
+        let loaded = match hook {
+            Hook::Lsm(function) => <&mut Lsm>::try_from(program).and_then(|it| it.load(function, &btf)),
+            Hook::Tracepoint(event) => <&mut BtfTracePoint>::try_from(program).and_then(|it| it.load(event, &btf)),
+        };
+        loaded.map_err(|error| failed(format!("the kernel refused '{name}': {}", chain(&error))))?;
+    }
+    Ok(ebpf)
+}
+
+fn attach(pins: &Pins, mut ebpf: Ebpf) -> Result<(), KernelError> {
+    for (program, hook) in PROGRAMS {
+        let (Hook::Lsm(hook_name) | Hook::Tracepoint(hook_name)) = hook;
+        let failed = |cause: String| KernelError::Attach { program, hook: hook_name, cause };
+        let Some(loaded) = ebpf.program_mut(program) else { continue };
+        let link: FdLink = match hook {
+            Hook::Lsm(_) => {
+                let it = <&mut Lsm>::try_from(loaded).map_err(|error| failed(chain(&error)))?;
+                let link = it.attach().and_then(|id| it.take_link(id));
+                link.map_err(|error| failed(chain(&error)))?.into()
+            }
+            Hook::Tracepoint(_) => {
+                let it = <&mut BtfTracePoint>::try_from(loaded).map_err(|error| failed(chain(&error)))?;
+                let link = it.attach().and_then(|id| it.take_link(id));
+                link.map_err(|error| failed(chain(&error)))?.into()
+            }
+        };
+        let path = pins.link(program);
+        link.pin(&path)
+            .map_err(|error| KernelError::Pin { operation: "pin a link at", path, cause: chain(&error) })?;
+    }
+    Ok(())
+}
+
+/// An error with all its causes, in one line. The verifier's log, where there is one, comes with it.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text
+}

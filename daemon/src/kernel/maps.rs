@@ -1,0 +1,186 @@
+//! The maps, each with its types: the one way to what the kernel half knows and obeys.
+
+use std::{io, os::fd::AsFd, sync::Arc};
+
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
+use holdpoint_abi::{Allowance, COUNTER_COUNT, FileKey, Hold, Listed, Meta, NAME_LENGTH, Name, TaskState};
+
+use super::{
+    adopt::Pins,
+    load::{KernelError, chain},
+};
+use crate::sys::{bpf, pod::Shared, process::Process};
+
+/// All maps, by name.
+pub(super) const MAPS: [&str; 8] =
+    ["tasks", "holds", "allowances", "files", "names", "doorbells", "counters", "meta"];
+
+/// A hold id as the maps have it.
+pub(crate) type HoldId64 = u64;
+
+/// Who is whose: the tags of processes. Cheap to clone, and of use to any thread.
+#[derive(Clone)]
+pub(crate) struct Tags(Arc<MapData>);
+
+/// The kernel half: its maps, opened. The programs are attached as long as they are pinned.
+pub(crate) struct Gate {
+    tags: Tags,
+    holds: HashMap<MapData, u64, Shared<Hold>>,
+    allowances: HashMap<MapData, u64, Shared<Allowance>>,
+    files: HashMap<MapData, Shared<FileKey>, Shared<Listed>>,
+    names: HashMap<MapData, [u8; NAME_LENGTH], Shared<Listed>>,
+    counters: PerCpuArray<MapData, u64>,
+    meta: Array<MapData, Shared<Meta>>,
+    doorbells: Option<RingBuf<MapData>>,
+}
+
+impl Gate {
+    pub(super) fn open(pins: &Pins) -> Result<Self, KernelError> {
+        Ok(Self {
+            tags: Tags(Arc::new(data(pins, "tasks")?)),
+            holds: typed(pins, "holds", Map::HashMap)?,
+            allowances: typed(pins, "allowances", Map::HashMap)?,
+            files: typed(pins, "files", Map::HashMap)?,
+            names: typed(pins, "names", Map::HashMap)?,
+            counters: typed(pins, "counters", Map::PerCpuArray)?,
+            meta: typed(pins, "meta", Map::Array)?,
+            doorbells: Some(typed(pins, "doorbells", Map::RingBuf)?),
+        })
+    }
+
+    /// The ring buffer. It has one reader.
+    pub(crate) fn take_doorbells(&mut self) -> Option<RingBuf<MapData>> {
+        self.doorbells.take()
+    }
+
+    /// What the kernel says of a hold; none where it does not know it.
+    pub(crate) fn hold(&self, id: HoldId64) -> Result<Option<Hold>, KernelError> {
+        match self.holds.get(&id, 0) {
+            Ok(Shared(hold)) => Ok(Some(hold)),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(error) => Err(map_error("holds", &error)),
+        }
+    }
+
+    /// All holds. One that comes or goes meanwhile may be missed; the next sweep sees it.
+    pub(crate) fn holds(&self) -> Result<Vec<(HoldId64, Hold)>, KernelError> {
+        let mut all = Vec::new();
+        for id in self.holds.keys() {
+            let id = id.map_err(|error| map_error("holds", &error))?;
+            if let Some(hold) = self.hold(id)? {
+                all.push((id, hold));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Takes a hold, and what is left of its answer, out of the maps.
+    pub(crate) fn forget(&mut self, id: HoldId64) -> Result<(), KernelError> {
+        for (map, result) in [("allowances", self.allowances.remove(&id)), ("holds", self.holds.remove(&id))] {
+            match result {
+                Ok(()) | Err(MapError::KeyNotFound) => {}
+                Err(error) if is_not_found(&error) => {}
+                Err(error) => return Err(map_error(map, &error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers a hold.
+    pub(crate) fn answer(&mut self, id: HoldId64, answer: Allowance) -> Result<(), KernelError> {
+        self.allowances.insert(id, Shared(answer), 0).map_err(|error| map_error("allowances", &error))
+    }
+
+    /// The tags.
+    pub(crate) fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
+    /// Lists these files and names, and nothing else. What is new comes in before what is old goes.
+    pub(crate) fn list(&mut self, files: &[FileKey], names: &[Name], listed: Listed) -> Result<(), KernelError> {
+        for key in files {
+            self.files.insert(Shared(*key), Shared(listed), 0).map_err(|error| map_error("files", &error))?;
+        }
+        for name in names {
+            self.names.insert(name, Shared(listed), 0).map_err(|error| map_error("names", &error))?;
+        }
+        let old: Vec<_> = self.files.iter().flatten().filter(|(_, value)| value.0 != listed).collect();
+        for (key, _) in old {
+            self.files.remove(&key).map_err(|error| map_error("files", &error))?;
+        }
+        let old: Vec<_> = self.names.iter().flatten().filter(|(_, value)| value.0 != listed).collect();
+        for (name, _) in old {
+            self.names.remove(&name).map_err(|error| map_error("names", &error))?;
+        }
+        Ok(())
+    }
+
+    /// Changes the one entry of `meta`.
+    pub(crate) fn set_meta(&mut self, change: impl FnOnce(&mut Meta)) -> Result<(), KernelError> {
+        let Shared(mut meta) = self.meta.get(&0, 0).map_err(|error| map_error("meta", &error))?;
+        change(&mut meta);
+        self.meta.set(0, Shared(meta), 0).map_err(|error| map_error("meta", &error))
+    }
+
+    /// All counters, summed over the CPUs.
+    pub(super) fn counts(&self) -> Result<[u64; COUNTER_COUNT], KernelError> {
+        let mut sums = [0; COUNTER_COUNT];
+        for (index, sum) in (0_u32..).zip(sums.iter_mut()) {
+            let values = self.counters.get(&index, 0).map_err(|error| map_error("counters", &error))?;
+            *sum = values.iter().sum();
+        }
+        Ok(sums)
+    }
+}
+
+impl Tags {
+    /// Tags the process. A tag is never taken off, and never replaced.
+    ///
+    /// # Errors
+    /// `AlreadyExists` where it has one; `NotFound` where the process has ended.
+    pub(crate) fn set(&self, process: &Process, agent: u32) -> io::Result<()> {
+        let state = TaskState { agent, ..TaskState::default() };
+        bpf::tag_task(self.0.fd().as_fd(), process.as_fd(), state)
+    }
+
+    /// The state of a process of an agent.
+    ///
+    /// # Errors
+    /// `NotFound` where it is none.
+    pub(crate) fn get(&self, process: &Process) -> io::Result<TaskState> {
+        bpf::task_state(self.0.fd().as_fd(), process.as_fd())
+    }
+
+    /// Whether a process belongs to an agent. Yes, where that cannot be found out.
+    pub(crate) fn is_agent(&self, pid: u32) -> bool {
+        match Process::open(pid).and_then(|process| self.get(&process)) {
+            Ok(_) => true,
+            // No entry is the map's own answer; a process that has gone is an error of the line before.
+            Err(error) => error.raw_os_error() != Some(libc::ENOENT),
+        }
+    }
+}
+
+pub(super) fn read_meta(pins: &Pins) -> Result<Meta, KernelError> {
+    let map: Array<MapData, Shared<Meta>> = typed(pins, "meta", Map::Array)?;
+    map.get(&0, 0).map(|shared| shared.0).map_err(|error| map_error("meta", &error))
+}
+
+fn typed<T>(pins: &Pins, name: &'static str, kind: fn(MapData) -> Map) -> Result<T, KernelError>
+where
+    T: TryFrom<Map, Error = MapError>,
+{
+    T::try_from(kind(data(pins, name)?)).map_err(|error| map_error(name, &error))
+}
+
+fn data(pins: &Pins, name: &'static str) -> Result<MapData, KernelError> {
+    MapData::from_pin(pins.map(name)).map_err(|error| map_error(name, &error))
+}
+
+fn is_not_found(error: &MapError) -> bool {
+    matches!(error, MapError::SyscallError(error) if error.io_error.kind() == std::io::ErrorKind::NotFound)
+}
+
+fn map_error(map: &'static str, error: &MapError) -> KernelError {
+    KernelError::Map { map, cause: chain(error) }
+}

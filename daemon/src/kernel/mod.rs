@@ -1,0 +1,13 @@
+//! The kernel half, seen from user space: load it or adopt it, and read and write its maps.
+#![forbid(unsafe_code)]
+
+mod adopt;
+mod btf;
+mod counters;
+mod load;
+mod maps;
+
+pub(crate) use adopt::{Pins, take_down};
+pub(crate) use counters::read_all as counters;
+pub(crate) use load::{KernelError, open};
+pub(crate) use maps::{Gate, Tags};

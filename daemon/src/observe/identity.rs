@@ -1,0 +1,78 @@
+//! Which file a descriptor stands for, in the kernel's own numbers.
+//!
+//! Not those of stat(2), whose device differs from `s_dev` on overlayfs and btrfs. The inode number comes from
+//! `fdinfo` (since Linux 5.14), the device from the mount that the descriptor was opened on.
+
+use std::{
+    fs, io,
+    os::fd::{AsRawFd, BorrowedFd},
+};
+
+use holdpoint_abi::FileKey;
+use thiserror::Error;
+
+/// Why a file's identity is not known.
+#[derive(Debug, Error)]
+pub(crate) enum IdentityError {
+    #[error("cannot read '{path}': {cause}")]
+    Read { path: String, cause: io::Error },
+    #[error("'{path}' has no line that tells {what}")]
+    Missing { path: String, what: String },
+}
+
+/// The identity of an open file (`O_PATH` suffices). `mounts` is a `mountinfo` of the mount namespace in
+/// which the file lies.
+pub(crate) fn key_of(fd: BorrowedFd<'_>, mounts: &str) -> Result<FileKey, IdentityError> {
+    let path = format!("/proc/self/fdinfo/{}", fd.as_raw_fd());
+    let info = read(&path)?;
+    let field = |name: &str| {
+        let value = info.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+        value.ok_or_else(|| IdentityError::Missing { path: path.clone(), what: format!("'{name}'") })
+    };
+    let mount = field("mnt_id:")?;
+    let table = read(mounts)?;
+    let device = table.lines().find_map(|line| device_of(line, mount));
+    let missing = || IdentityError::Missing { path: mounts.to_owned(), what: format!("the device of mount {mount}") };
+    Ok(FileKey { ino: field("ino:")?, dev: device.ok_or_else(missing)?, pad: 0 })
+}
+
+/// The device of a line of mountinfo (proc(5)): `ID PARENT MAJOR:MINOR …`, as the kernel packs `dev_t`
+/// (<https://github.com/torvalds/linux/blob/v6.1/include/linux/kdev_t.h>).
+fn device_of(line: &str, mount: u64) -> Option<u32> {
+    let mut fields = line.split_ascii_whitespace();
+    if fields.next()?.parse() != Ok(mount) {
+        return None;
+    }
+    let (major, minor) = fields.nth(1)?.split_once(':')?;
+    Some(major.parse::<u32>().ok()? << 20 | minor.parse::<u32>().ok()?)
+}
+
+fn read(path: &str) -> Result<String, IdentityError> {
+    let bytes = fs::read(path).map_err(|cause| IdentityError::Read { path: path.to_owned(), cause })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, os::fd::AsFd};
+
+    use super::*;
+
+    #[test]
+    fn the_device_of_a_mount_is_packed_as_the_kernel_packs_it() {
+        let line = "29 1 8:17 / /mnt rw,relatime shared:1 - ext4 /dev/sdb1 rw";
+        assert_eq!(device_of(line, 29), Some(8 << 20 | 17));
+        assert_eq!(device_of(line, 2), None);
+    }
+
+    #[test]
+    fn one_file_has_one_identity_and_another_file_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let key = |name: &str| {
+            let file = File::options().create(true).append(true).open(directory.path().join(name)).unwrap();
+            key_of(file.as_fd(), "/proc/self/mountinfo").unwrap()
+        };
+        assert_eq!(key("a"), key("a"));
+        assert_ne!(key("a"), key("b"));
+    }
+}

@@ -1,0 +1,125 @@
+//! Finds out who and what is held: reads the agent's memory, paths and files.
+//!
+//! All that is read here can be made slow or false by the agent, so it happens in bounded workers with a
+//! deadline ([`workers`]), and what matters for the gate is compared with what the kernel half has seen:
+//! the file is found by its identity, never by its name alone.
+#![forbid(unsafe_code)]
+
+mod call;
+mod digest;
+mod executable;
+mod identity;
+mod memory;
+pub(crate) mod process;
+pub(crate) mod workers;
+
+use std::collections::BTreeMap;
+
+use holdpoint_abi::{FileKey, Hold};
+use holdpoint_core::{
+    alleged::Alleged,
+    config::Config,
+    facts::{AgentFacts, ExecFacts, UserFacts},
+};
+use nix::unistd::{Uid, User, gethostname};
+use thiserror::Error;
+
+use crate::kernel::Tags;
+
+pub(crate) use identity::key_of;
+
+/// All that was found out about a held exec.
+#[derive(Clone, Debug)]
+pub(crate) struct Observed {
+    /// What the request shows.
+    pub(crate) facts: ExecFacts,
+    /// The names that rules may mean: the file's own, the last component as called.
+    pub(crate) names: Vec<Vec<u8>>,
+    /// For a script: its interpreters, nearest first, as path and identity.
+    pub(crate) interpreters: Vec<(Vec<u8>, FileKey)>,
+}
+
+/// Why a held exec could not be looked at. It is refused then, and the request says why.
+#[derive(Debug, Error)]
+pub(crate) enum ObserveError {
+    /// The process has gone.
+    #[error("the process ended while it was looked at")]
+    Gone,
+    /// Reading did not end in time.
+    #[error("reading '{what}' took longer than {seconds} seconds, which the agent can bring about; the exec is refused")]
+    TooSlow { what: &'static str, seconds: u64 },
+    /// The agent has too many readings under way.
+    #[error("{0} readings of this agent are already stuck or under way; the exec is refused")]
+    Busy(usize),
+    /// Something could not be read.
+    #[error("cannot read {what}: {cause}")]
+    Unreadable { what: String, cause: String },
+    /// Too much to show to a person.
+    #[error("{what} exceed {limit}: too much to show to a person whole, and nothing is approved in part")]
+    TooLong { what: &'static str, limit: String },
+}
+
+/// Looks at a held exec. May take as long as the agent likes: run it in a worker.
+pub(crate) fn observe(
+    hold: &Hold,
+    agent: &AgentFacts,
+    config: &Config,
+    tags: &Tags,
+) -> Result<Observed, ObserveError> {
+    let task = process::TaskDir::of(hold)?;
+    let call = call::read(&task)?;
+    let executable = executable::find(&task, &call, hold)?;
+    let status = task.status()?;
+    let stat = task.stat()?;
+    let cgroup = task.cgroup();
+    let facts = ExecFacts {
+        agent: agent.clone(),
+        user: user(status.uid, status.euid, task.login_uid()),
+        pid: hold.tgid,
+        tid: hold.tid,
+        host: gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        executable: executable.facts,
+        called: Alleged(call.path),
+        argv: call.argv.into_iter().map(Alleged).collect(),
+        cwd: Alleged(task.link("cwd")),
+        tty: stat.tty,
+        parents: process::parents(stat.parent, tags),
+        unit: process::unit(&cgroup),
+        cgroup: Alleged(cgroup),
+        env: shown(call.environment, config),
+    };
+    // The agent may have died and its numbers been given to another: then all this is about the other.
+    process::TaskDir::of(hold)?;
+    Ok(Observed { facts, names: executable.names, interpreters: executable.interpreters })
+}
+
+fn user(uid: u32, euid: u32, login_uid: Option<u32>) -> UserFacts {
+    UserFacts { uid, euid, name: user_name(uid), login_uid, login_name: login_uid.and_then(user_name) }
+}
+
+/// The name of a user, where the host knows one.
+pub(crate) fn user_name(uid: u32) -> Option<String> {
+    User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name)
+}
+
+/// The variables that the configuration shows. Where a name stands twice, the first counts, as in getenv(3),
+/// and the second is shown beside it: some programs take the last.
+fn shown(environment: Vec<Vec<u8>>, config: &Config) -> BTreeMap<String, Alleged> {
+    let mut shown = BTreeMap::new();
+    for entry in environment {
+        let mut halves = entry.splitn(2, |byte| *byte == b'=');
+        let (Some(name), Some(value)) = (halves.next(), halves.next()) else { continue };
+        if !config.shows(name) {
+            continue;
+        }
+        let name = holdpoint_core::escape::for_terminal(name);
+        let mut key = name.clone();
+        let mut count = 1;
+        while shown.contains_key(&key) {
+            count += 1;
+            key = format!("{name} (again, {count})");
+        }
+        shown.insert(key, Alleged(value.to_vec()));
+    }
+    shown
+}

@@ -1,0 +1,109 @@
+//! The rules as the daemon has them: the policy from its files, and what the kernel half shall look for.
+#![forbid(unsafe_code)]
+
+mod files;
+mod listing;
+
+use std::collections::HashMap;
+
+use holdpoint_abi::{FileKey, Hold, MATCHED_FILE, Name};
+use holdpoint_core::{
+    config::Config,
+    diagnostic::Diagnostic,
+    policy::{Action, Decision, Exec, Policy},
+};
+use thiserror::Error;
+
+use crate::observe::Observed;
+
+/// Rules in force, or about to be.
+#[derive(Debug, Default)]
+pub(crate) struct Rules {
+    pub(crate) policy: Policy,
+    /// Files that the kernel half looks for, each with the paths by which rules know it.
+    pub(crate) files: HashMap<FileKey, Vec<Vec<u8>>>,
+    /// Names that the kernel half looks for.
+    pub(crate) names: Vec<Name>,
+    /// What is odd, each with its place.
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+/// Why rules were not loaded. Those in force stay.
+#[derive(Debug, Error)]
+pub(crate) enum RulesError {
+    #[error("cannot read '{path}': {cause}")]
+    Read { path: String, cause: String },
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"))]
+    Wrong(Vec<Diagnostic>),
+}
+
+/// What the rules say of a held exec.
+#[derive(Clone, Debug)]
+pub(crate) enum Ruling {
+    /// No rule is about it: it came by a name that a listed file could have had.
+    NotMeant,
+    /// What to do. `interpreter` is the listed interpreter that the decision covers as well.
+    Decided { decision: Box<Decision>, interpreter: FileKey },
+}
+
+/// Reads the rules and finds the files that they are about.
+///
+/// # Errors
+/// When a file cannot be read or does not parse, or a rule is about more files than there is room for.
+pub(crate) fn load(config: &Config) -> Result<Rules, RulesError> {
+    let sources = files::read(&config.policies)?;
+    let (policy, mut warnings) = holdpoint_core::policy::parse(&sources).map_err(RulesError::Wrong)?;
+    let policy = policy.with_defaults(config.defaults);
+    let listing = listing::list(&policy)?;
+    warnings.extend(listing.warnings);
+    Ok(Rules { policy, files: listing.files, names: listing.names, warnings })
+}
+
+impl Rules {
+    /// What to do about a held exec.
+    pub(crate) fn rule(&self, hold: &Hold, observed: &Observed) -> Ruling {
+        let path = observed.facts.executable.path.0.as_slice();
+        let own = self.decide(hold.file, path, &observed.names);
+        let mut decision = match own {
+            Some(decision) => decision,
+            None if hold.matched == MATCHED_FILE => self.policy.decide(&Exec { names: &[], paths: &[path] }),
+            None => return Ruling::NotMeant,
+        };
+        let mut covered = FileKey::default();
+        for (path, key) in &observed.interpreters {
+            let names = [last_component(path).to_vec()];
+            let Some(said) = self.decide(*key, path, &names) else { continue };
+            if covered != FileKey::default() && covered != *key {
+                decision.action = Action::Deny;
+                decision.because = "more than one of the script's interpreters is listed".to_owned();
+                break;
+            }
+            covered = *key;
+            if strictness(said.action) > strictness(decision.action) {
+                decision = said;
+            }
+        }
+        Ruling::Decided { decision: Box::new(decision), interpreter: covered }
+    }
+
+    fn decide(&self, key: FileKey, path: &[u8], names: &[Vec<u8>]) -> Option<Decision> {
+        let known = self.files.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let known = known.iter().map(Vec::as_slice);
+        let paths: Vec<&[u8]> = known.clone().chain([path]).collect();
+        let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).chain(known.map(last_component)).collect();
+        let exec = Exec { names: &names, paths: &paths };
+        self.policy.listed(&exec).then(|| self.policy.decide(&exec))
+    }
+}
+
+fn strictness(action: Action) -> u8 {
+    match action {
+        Action::Allow => 0,
+        Action::Ask => 1,
+        Action::Deny => 2,
+    }
+}
+
+fn last_component(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+}

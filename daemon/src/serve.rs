@@ -1,0 +1,110 @@
+//! From a checked host to a daemon that serves: opens everything in order, and waits for signals.
+#![forbid(unsafe_code)]
+
+use std::{fs, os::fd::AsFd, path::Path, sync::Arc};
+
+use anyhow::{Context as _, bail};
+use holdpoint_core::config::Config;
+use nix::{
+    fcntl::{OFlag, open},
+    sys::{
+        resource::{Resource, getrlimit, setrlimit},
+        stat::Mode,
+    },
+    unistd::Group,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+
+use crate::{
+    api::{self, Access, Desk as _, Door},
+    engine::{self, EngineHandle, Parts},
+    kernel::{self, Pins},
+    observe, preflight, rules,
+    store::Store,
+    sys::clock,
+};
+
+/// Anybody may ask to be tagged; being tagged takes rights away and gives none.
+const AGENT_SOCKET_MODE: u32 = 0o666;
+/// Root and the approvers' group.
+const CONTROL_SOCKET_MODE: u32 = 0o660;
+
+/// Runs until SIGTERM or SIGINT. The gate stays shut after it.
+pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
+    raise_descriptor_limit();
+    // What can be wrong with files is found out before the kernel is touched.
+    let store = Store::open(&config.state_directory)?;
+    let rules = rules::load(&config).context("the rules are wrong")?;
+    for warning in &rules.warnings {
+        warn!("{warning}");
+    }
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").context("cannot read the boot id")?;
+    let Some(version) = preflight::kernel_version() else { bail!("cannot read the kernel's version") };
+    let mut gate = kernel::open(&Pins::standard(), &config.bpf_object, version)?;
+    let tags = gate.tags().clone();
+
+    let control_path = config.runtime_directory.join("control.sock");
+    let group = Group::from_name(&config.approver_group).ok().flatten();
+    if group.is_none() {
+        warn!("group '{}' does not exist: only root may decide", config.approver_group);
+    }
+    let control = api::bind(&control_path, CONTROL_SOCKET_MODE, group.map(|group| group.gid.as_raw()))?;
+    let key = socket_key(&control_path)?;
+    gate.set_meta(|meta| meta.control_socket = key)?;
+    let agents = api::bind(&config.runtime_directory.join("agent.sock"), AGENT_SOCKET_MODE, None)?;
+
+    let access = Access {
+        group: Some(config.approver_group.clone()),
+        require_login_uid: config.require_login_uid,
+        is_agent: Arc::new(move |pid| tags.is_agent(pid)),
+        now: Arc::new(clock::boot),
+    };
+    let boot_id = boot_id.trim().to_owned();
+    let desk = engine::start(Parts { config: Arc::new(config), gate, store, rules, boot_id })?;
+    let doors = [
+        tokio::spawn(api::serve(control, Door::Control, desk.clone(), access.clone())),
+        tokio::spawn(api::serve(agents, Door::Agent, desk.clone(), access)),
+    ];
+    info!("enforcing: listed execs of agents are held");
+    wait_for_the_end(&desk).await?;
+    for door in doors {
+        door.abort();
+    }
+    desk.stop().await;
+    info!("stopped; the gate stays shut, and what is held stays held");
+    Ok(())
+}
+
+async fn wait_for_the_end(desk: &EngineHandle) -> anyhow::Result<()> {
+    let listen = |kind| signal(kind).context("cannot wait for signals");
+    let mut hangup = listen(SignalKind::hangup())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => match desk.reload().await {
+                Ok(reloaded) => reloaded.warnings.iter().for_each(|warning| warn!("{warning}")),
+                Err(problem) => error!("cannot reload, the old rules stay in force: {}", problem.detail),
+            },
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        }
+    }
+}
+
+/// The identity of a socket's file, by which the kernel half knows it.
+fn socket_key(path: &Path) -> anyhow::Result<holdpoint_abi::FileKey> {
+    let failed = || format!("cannot identify the socket '{}'", path.display());
+    let file = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).with_context(failed)?;
+    observe::key_of(file.as_fd(), "/proc/self/mountinfo").with_context(failed)
+}
+
+/// Readers and connections need descriptors; the usual 1,024 are few for a thousand held at once.
+fn raise_descriptor_limit() {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && let Err(cause) = setrlimit(Resource::RLIMIT_NOFILE, most, most)
+    {
+        warn!(%cause, "cannot raise the limit of open files");
+    }
+}

@@ -1,0 +1,284 @@
+//! Questions to the store. Each has a bounded answer.
+
+use std::{num::NonZeroU64, time::Duration};
+
+use holdpoint_core::{
+    alleged::Alleged,
+    id::{AgentId, HoldId, RequestId},
+    request::{Request, Vote},
+    time::{BootTime, WallTime},
+    wire::LogEntry,
+};
+use rusqlite::{OptionalExtension as _, Params, Row, params};
+use serde::de::DeserializeOwned;
+
+use super::{
+    Store, StoreError,
+    rows::{AgentRow, Found, NewAgent, StoredRequest},
+};
+
+/// The most ids that [`Found::Many`] names.
+const MANY: u32 = 8;
+
+const REQUEST: &str =
+    "SELECT requests.id, requests.agent, agents.name, hold, requests.boot_id, wait, made_boot, deadline,
+    valid_for, state, decision, facts, made_at, ended_at, note
+    FROM requests JOIN agents ON agents.id = requests.agent";
+
+impl Store {
+    /// The agent of that number.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn agent(&self, id: AgentId) -> Result<Option<AgentRow>, StoreError> {
+        self.connection
+            .prepare_cached(
+                "SELECT name, claim, root_pid, root_start, boot_id, uid, login_uid, tagged_at FROM agents WHERE id = ?1",
+            )
+            .and_then(|mut statement| statement.query_row([id.0], |row| agent_row(id, row)).optional())
+            .map_err(|cause| self.failed("read an agent", cause))
+    }
+
+    /// The requests to which something can still happen, the oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn open_requests(&self) -> Result<Vec<StoredRequest>, StoreError> {
+        self.requests("WHERE phase <> 'ended' ORDER BY number", [])
+    }
+
+    /// The requests that wait for a vote, the oldest first, and no more than `limit`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn pending(&self, limit: u32) -> Result<Vec<StoredRequest>, StoreError> {
+        // The first condition lets SQLite use the index of the open requests.
+        self.requests("WHERE phase <> 'ended' AND phase = 'pending' ORDER BY number LIMIT ?1", [limit])
+    }
+
+    /// The newest `limit` requests in whatever state, the oldest of them first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn recent(&self, limit: u32) -> Result<Vec<StoredRequest>, StoreError> {
+        let mut newest_first = self.requests("ORDER BY number DESC LIMIT ?1", [limit])?;
+        newest_first.reverse();
+        Ok(newest_first)
+    }
+
+    /// The request of that id.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn request(&self, id: &RequestId) -> Result<Option<StoredRequest>, StoreError> {
+        Ok(self.requests("WHERE requests.id = ?1", [id.as_str()])?.pop())
+    }
+
+    /// The request that was made for that hold in that boot.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn request_by_hold(&self, boot_id: &str, hold: HoldId) -> Result<Option<StoredRequest>, StoreError> {
+        let which = params![boot_id, hold.0.get().cast_signed()];
+        Ok(self.requests("WHERE requests.boot_id = ?1 AND hold = ?2", which)?.pop())
+    }
+
+    /// What the beginning of an id leads to: among the pending requests where it fits any of them, else
+    /// among all. `prefix` is what [`holdpoint_core::id::parse_prefix`] gave.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn find(&self, prefix: &str) -> Result<Found, StoreError> {
+        let pending = "SELECT id FROM requests WHERE phase <> 'ended' AND phase = 'pending'
+            AND id >= ?1 AND id < ?1 || '{' ORDER BY number DESC LIMIT ?2";
+        let all = "SELECT id FROM requests WHERE id >= ?1 AND id < ?1 || '{' ORDER BY number DESC LIMIT ?2";
+        for sql in [pending, all] {
+            let mut ids = self.ids(sql, prefix)?;
+            match (ids.len(), ids.pop()) {
+                (_, None) => {}
+                (1, Some(id)) => return Ok(Found::One(id)),
+                (_, Some(last)) => {
+                    ids.push(last);
+                    return Ok(Found::Many(ids));
+                }
+            }
+        }
+        Ok(Found::None)
+    }
+
+    /// Whether a request has, or had, that id.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn id_in_use(&self, id: &RequestId) -> Result<bool, StoreError> {
+        self.connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM requests WHERE id = ?1)")
+            .and_then(|mut statement| statement.query_row([id.as_str()], |row| row.get(0)))
+            .map_err(|cause| self.failed("look for an id", cause))
+    }
+
+    /// Entries of the record, the oldest first: the first `limit` after number `after`, or without it the
+    /// last `limit` there are. `request` leaves only the entries about one request.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn log(
+        &self,
+        after: Option<u64>,
+        limit: u32,
+        request: Option<&RequestId>,
+    ) -> Result<Vec<LogEntry>, StoreError> {
+        // Two texts for two indexes: `?2 IS NULL OR request = ?2` would read the whole table.
+        let filter = if request.is_some() { "request = ?2" } else { "?2 IS NULL" };
+        let order = if after.is_some() { "ASC" } else { "DESC" };
+        let sql = format!(
+            "SELECT seq, at, request, agent, event FROM log WHERE seq > ?1 AND {filter} ORDER BY seq {order} LIMIT ?3"
+        );
+        let after_signed = i64::try_from(after.unwrap_or(0)).unwrap_or(i64::MAX);
+        let mut entries = self
+            .connection
+            .prepare_cached(&sql)
+            .and_then(|mut statement| {
+                let rows = statement
+                    .query_map(params![after_signed, request.map(|id| id.as_str()), limit], log_row)?;
+                rows.collect::<Result<Vec<_>, _>>()
+            })
+            .map_err(|cause| self.unreadable("an entry of the log", cause))?;
+        if after.is_none() {
+            entries.reverse();
+        }
+        Ok(entries)
+    }
+
+    pub(super) fn row_error(&self, what: &str, cause: &str) -> StoreError {
+        StoreError::Row { what: what.to_owned(), path: self.path.clone(), cause: cause.to_owned() }
+    }
+
+    fn requests(&self, which: &str, parameters: impl Params) -> Result<Vec<StoredRequest>, StoreError> {
+        let mut requests = self
+            .connection
+            .prepare_cached(&format!("{REQUEST} {which}"))
+            .and_then(|mut statement| {
+                statement.query_map(parameters, request_row)?.collect::<Result<Vec<_>, _>>()
+            })
+            .map_err(|cause| self.unreadable("a request", cause))?;
+        for stored in &mut requests {
+            stored.votes = self.votes(&stored.request.id)?;
+        }
+        Ok(requests)
+    }
+
+    fn votes(&self, id: &RequestId) -> Result<Vec<Vote>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT kind, voter, reason, at FROM votes WHERE request = ?1 ORDER BY number")
+            .and_then(|mut statement| {
+                statement.query_map([id.as_str()], vote_row)?.collect::<Result<Vec<_>, _>>()
+            })
+            .map_err(|cause| self.unreadable("a vote", cause))
+    }
+
+    fn ids(&self, sql: &str, prefix: &str) -> Result<Vec<RequestId>, StoreError> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| {
+                statement
+                    .query_map(params![prefix, MANY], |row| id_at(row, 0))?
+                    .collect::<Result<Vec<_>, _>>()
+            })
+            .map_err(|cause| self.unreadable("the id of a request", cause))
+    }
+
+    /// Tells a row that makes no sense from a database that cannot be read.
+    fn unreadable(&self, what: &'static str, cause: rusqlite::Error) -> StoreError {
+        match cause {
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..) => self.row_error(what, &cause.to_string()),
+            other => self.failed("read", other),
+        }
+    }
+}
+
+fn request_row(row: &Row<'_>) -> rusqlite::Result<StoredRequest> {
+    let request = Request {
+        id: id_at(row, 0)?,
+        hold: HoldId(
+            NonZeroU64::new(unsigned_at(row, 3)?).ok_or_else(|| invalid(3, "a hold is never zero"))?,
+        ),
+        wait: json_at(row, 5)?,
+        made_at: BootTime(unsigned_at(row, 6)?),
+        deadline: BootTime(unsigned_at(row, 7)?),
+        valid_for: Duration::from_nanos(unsigned_at(row, 8)?),
+        state: json_at(row, 9)?,
+    };
+    Ok(StoredRequest {
+        request,
+        agent: AgentId(row.get(1)?),
+        agent_name: row.get(2)?,
+        boot_id: row.get(4)?,
+        decision: json_at(row, 10)?,
+        facts: row.get::<_, Option<String>>(11)?.map(|text| from_json(&text, 11)).transpose()?,
+        votes: Vec::new(),
+        made_at: WallTime(unsigned_at(row, 12)?),
+        ended_at: row.get::<_, Option<i64>>(13)?.map(|at| WallTime(at.cast_unsigned())),
+        note: row.get(14)?,
+    })
+}
+
+fn agent_row(id: AgentId, row: &Row<'_>) -> rusqlite::Result<AgentRow> {
+    let agent = NewAgent {
+        name: row.get(0)?,
+        claim: row.get::<_, Option<Vec<u8>>>(1)?.map(Alleged),
+        root_pid: row.get(2)?,
+        root_start: unsigned_at(row, 3)?,
+        boot_id: row.get(4)?,
+        uid: row.get(5)?,
+        login_uid: row.get(6)?,
+        tagged_at: WallTime(unsigned_at(row, 7)?),
+    };
+    Ok(AgentRow { id, agent })
+}
+
+fn vote_row(row: &Row<'_>) -> rusqlite::Result<Vote> {
+    Ok(Vote {
+        kind: json_at(row, 0)?,
+        voter: json_at(row, 1)?,
+        reason: row.get(2)?,
+        at: WallTime(unsigned_at(row, 3)?),
+    })
+}
+
+fn log_row(row: &Row<'_>) -> rusqlite::Result<LogEntry> {
+    let request: Option<String> = row.get(2)?;
+    Ok(LogEntry {
+        seq: unsigned_at(row, 0)?,
+        at: WallTime(unsigned_at(row, 1)?),
+        request: request.map(|text| text.parse().map_err(|cause| failure(2, cause))).transpose()?,
+        agent: row.get(3)?,
+        event: json_at(row, 4)?,
+    })
+}
+
+fn id_at(row: &Row<'_>, column: usize) -> rusqlite::Result<RequestId> {
+    row.get::<_, String>(column)?.parse().map_err(|cause| failure(column, cause))
+}
+
+fn unsigned_at(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(i64::cast_unsigned)
+}
+
+fn json_at<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    from_json(&row.get::<_, String>(column)?, column)
+}
+
+fn from_json<T: DeserializeOwned>(text: &str, column: usize) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(|cause| failure(column, cause))
+}
+
+fn invalid(column: usize, cause: &'static str) -> rusqlite::Error {
+    failure(column, std::io::Error::other(cause))
+}
+
+fn failure(column: usize, cause: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(cause))
+}

@@ -1,0 +1,24 @@
+//! Lets the records of `holdpoint-abi` be keys and values of maps.
+
+use holdpoint_abi::{Allowance, FileKey, Hold, Listed, Meta, Offsets, TaskState};
+
+/// A record that is shared with the kernel half, as aya wants it.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shared<T>(pub(crate) T);
+
+/// A record in which every pattern of bits is a value, and every byte is a part of some field.
+pub(crate) trait Record: Copy + 'static {}
+
+impl Record for Allowance {}
+impl Record for FileKey {}
+impl Record for Hold {}
+impl Record for Listed {}
+impl Record for Meta {}
+impl Record for Offsets {}
+impl Record for TaskState {}
+
+// SAFETY: aya asks for types that can be copied to and from raw memory. `Record` is implemented above for
+// structs of `holdpoint-abi` alone: they are `repr(C)`, hold integers and arrays of integers, and have no
+// padding, which the size assertions in that crate show.
+unsafe impl<T: Record> aya::Pod for Shared<T> {}
