@@ -14,7 +14,10 @@ use thiserror::Error;
 pub struct RequestId(String);
 
 /// What the kernel calls a hold. Drawn once, never used again while the host runs.
+///
+/// In JSON it is a string of 16 hexadecimal digits: many readers of JSON round a number of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct HoldId(pub NonZeroU64);
 
 /// What the kernel calls an agent: one tagged process tree. Zero is no agent.
@@ -109,7 +112,22 @@ impl fmt::Display for RequestId {
 
 impl fmt::Display for HoldId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl From<HoldId> for String {
+    fn from(id: HoldId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for HoldId {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        let id = u64::from_str_radix(&text, 16).ok().and_then(NonZeroU64::new).map(Self);
+        id.ok_or_else(|| IdError { text: crate::escape::for_terminal(text.as_bytes()) })
     }
 }
 
@@ -122,6 +140,15 @@ mod tests {
         let id = RequestId::from_random(0b00001_00000_01010_11111_00010);
         assert_eq!(id.as_str(), "2za01");
         assert_eq!("2ZAoL".parse(), Ok(id));
+    }
+
+    #[test]
+    fn a_hold_id_keeps_all_its_bits_in_json() {
+        let id = HoldId(NonZeroU64::MAX);
+        let json = serde_json::to_string(&id).unwrap();
+        assert_eq!(json, "\"ffffffffffffffff\"");
+        assert_eq!(serde_json::from_str::<HoldId>(&json).unwrap(), id);
+        assert!(serde_json::from_str::<HoldId>("\"0\"").is_err());
     }
 
     #[test]

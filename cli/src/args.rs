@@ -1,0 +1,193 @@
+//! The command line.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Where people decide.
+pub(crate) const CONTROL_SOCKET: &str = "/run/holdpoint/control.sock";
+
+/// Where agents ask.
+pub(crate) const AGENT_SOCKET: &str = "/run/holdpoint/agent.sock";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    the answer is no: a vote that came too late, a check that failed
+  2    the command line is wrong
+  65   what was given is wrong: no such request, an ambiguous id, rules that do not parse
+  69   holdpointd cannot be reached, or cannot do it now; with `run`, CMD did not run
+  70   a fault of holdpoint's
+  77   not permitted
+  126  `run`: CMD was found and could not be executed
+  127  `run`: CMD was not found
+Otherwise `run` exits as CMD does, since it becomes CMD.";
+
+/// Holds execs of AI agents until a person decides.
+#[derive(Debug, Parser)]
+#[command(name = "holdpoint", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The options that every command takes.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Print JSON, in the shapes of docs/api.md.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The daemon's socket [default: /run/holdpoint/control.sock; for `run`: /run/holdpoint/agent.sock].
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Colours: `auto` means on a terminal, unless NO_COLOR is set.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Also into pipes and files.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start CMD as an agent: it and all that it starts are held at the hold points, for good.
+    Run {
+        /// The agent's name: a-z, 0-9, '.', '_' and '-', up to 64 characters.
+        #[arg(long, value_parser = agent_name)]
+        agent: String,
+        /// What it is for. People see it as the agent's own claim.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// The program and its arguments, after `--`.
+        #[arg(last = true, required = true, value_name = "CMD")]
+        command: Vec<OsString>,
+    },
+    /// List the requests that wait for a decision.
+    Pending,
+    /// Show all that is known of one request.
+    Show {
+        /// The request's id, or its beginning.
+        id: String,
+        /// Cut nothing, however long it is.
+        #[arg(long)]
+        full: bool,
+    },
+    /// Let requests go on.
+    Approve(Vote),
+    /// Refuse requests: their execs fail with EPERM.
+    Deny(Vote),
+    /// Follow requests live, and decide each with one key.
+    Watch,
+    /// Print the record of what happened.
+    Log {
+        /// Print the last N entries.
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
+        /// Only entries about this request.
+        #[arg(long, value_name = "ID")]
+        request: Option<String>,
+        /// Go on printing entries as they are made.
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Say how the daemon is.
+    Status,
+    /// Have the daemon read its rules again.
+    Reload,
+    /// Check what this command needs, and say how to put it right. `holdpointd --check` checks the rest.
+    Doctor,
+    /// Print completions for a shell.
+    #[command(hide = true)]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write the manual pages.
+    #[command(hide = true)]
+    Man {
+        /// Where to.
+        directory: PathBuf,
+    },
+}
+
+/// A yes or a no.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Vote {
+    /// The requests' ids, or their beginnings.
+    #[arg(required = true, value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// Why. It stands in the record.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+fn agent_name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let well_formed = text.starts_with(plain) && text.chars().all(|c| plain(c) || "._-".contains(c));
+    if well_formed && text.len() <= 64 {
+        Ok(text.to_owned())
+    } else {
+        Err("a name is up to 64 characters of a-z, 0-9, '.', '_' and '-', and begins with a letter or digit"
+            .to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_name_is_plain() {
+        for name in ["a", "9", "claude-code_1.2", &"x".repeat(64)] {
+            assert!(agent_name(name).is_ok(), "{name}");
+        }
+        for name in ["", "-a", ".a", "A", "a b", "a\x1b", "ä", &"x".repeat(65)] {
+            assert!(agent_name(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn every_exit_code_is_in_the_documentation() {
+        let documentation = include_str!("../../docs/cli.md");
+        for line in EXIT_CODES.lines().filter_map(|line| line.strip_prefix("  ")) {
+            let code = line.split_whitespace().next().unwrap();
+            assert!(documentation.contains(&format!("| {code} |")), "{code} is not in docs/cli.md");
+        }
+    }
+
+    #[test]
+    fn every_command_and_option_is_in_the_documentation() {
+        let documentation = include_str!("../../docs/cli.md");
+        let command = Arguments::command();
+        for sub in command.get_subcommands() {
+            assert!(documentation.contains(&format!("holdpoint {}", sub.get_name())), "{}", sub.get_name());
+            for option in sub.get_arguments().filter_map(clap::Arg::get_long) {
+                assert!(documentation.contains(&format!("--{option}")), "--{option}");
+            }
+        }
+        for option in command.get_arguments().filter_map(clap::Arg::get_long) {
+            assert!(documentation.contains(&format!("--{option}")), "--{option}");
+        }
+    }
+}

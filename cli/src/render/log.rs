@@ -1,0 +1,54 @@
+//! Entries of the record.
+
+use holdpoint_core::{
+    escape,
+    wire::{LogEntry, LogEvent},
+};
+
+use super::{
+    Style,
+    sheet::{Sheet, Tone},
+    summary,
+    text::plain,
+    time::utc,
+};
+
+/// So much of what an agent wrote is shown in an entry.
+const CHARACTERS: usize = 300;
+
+/// One entry: a line where it fits, and some where it does not.
+pub(crate) fn entry(entry: &LogEntry, style: Style) -> String {
+    let mut sheet = Sheet::new(style, false);
+    let request = entry.request.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+    let about = format!("{:>6} {} {request:<5} ", entry.seq, utc(entry.at));
+    let agent = entry.agent.as_deref().map_or_else(String::new, |name| format!("{}: ", plain(name)));
+    sheet.lines(&about, &format!("{agent}{}", words(&entry.event)), Tone::Plain);
+    sheet.finish()
+}
+
+fn words(event: &LogEvent) -> String {
+    match event {
+        LogEvent::Started { version } => format!("holdpointd {} began to enforce", plain(version)),
+        LogEvent::Stopped => "holdpointd stopped; the gate stays shut".to_owned(),
+        LogEvent::PolicyLoaded { rules } => format!("{rules} rules in force"),
+        LogEvent::AgentTagged { pid, claim } => {
+            let claim = claim.as_ref().map_or_else(String::new, |claim| {
+                format!(", claims {}", escape::command(std::slice::from_ref(claim), CHARACTERS))
+            });
+            format!("process {pid} tagged{claim}")
+        }
+        LogEvent::RequestMade { program, rule } => {
+            let rule = rule.as_deref().map_or_else(String::new, |rule| format!(" (rule {})", plain(rule)));
+            format!("asks to run {}{rule}", escape::command(std::slice::from_ref(program), CHARACTERS))
+        }
+        LogEvent::Voted { vote } => {
+            let reason =
+                vote.reason.as_deref().map_or_else(String::new, |reason| format!(": {}", plain(reason)));
+            format!("{}{reason}", summary::vote_words(vote))
+        }
+        LogEvent::State { state, note } => {
+            let note = note.as_deref().map_or_else(String::new, |note| format!(": {}", plain(note)));
+            format!("{}{note}", summary::state(state))
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! How the daemon is.
+
+use holdpoint_core::{time::WallTime, wire::Status};
+
+use super::{
+    Style,
+    sheet::{Sheet, Tone},
+    text::plain,
+    time::{age, utc},
+};
+
+/// The daemon's state, what is wrong first.
+pub(crate) fn page(status: &Status, now: WallTime, style: Style) -> String {
+    let mut sheet = Sheet::new(style, false);
+    let enforcing = if status.enforcing {
+        style.good("enforcing: listed execs of agents are held")
+    } else {
+        style.alarm("NOT enforcing: see the problems")
+    };
+    sheet.line(&format!("holdpointd {} is {enforcing}", plain(&status.version)));
+    for problem in &status.problems {
+        sheet.sentence("problem", &plain(problem), Tone::Alarm);
+    }
+    let since =
+        format!("{} ({} ago), pid {}", utc(status.started_at), age(status.started_at, now), status.pid);
+    sheet.value("since", &since, Tone::Plain);
+    sheet.value("kernel", &plain(&status.kernel), Tone::Plain);
+    sheet.value("requests", &format!("{} wait, {} run", status.pending, status.running), Tone::Plain);
+    sheet.value("rules", &status.rules.to_string(), Tone::Plain);
+    let listed = format!("{} names, {} files", status.listed_names, status.listed_files);
+    sheet.value("listed", &listed, Tone::Plain);
+    if !status.counters.is_empty() {
+        sheet.heading("counters of the kernel half");
+    }
+    for counter in &status.counters {
+        sheet.lines(&format!("  {:>10}  ", counter.count), &plain(&counter.name), Tone::Plain);
+        sheet.sentence("", &plain(&counter.meaning), Tone::Plain);
+    }
+    sheet.finish()
+}
