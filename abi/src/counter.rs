@@ -32,7 +32,14 @@ pub enum Counter {
     ControlRefused = 12,
     /// Doorbells dropped because the ring buffer was full. The sweep finds what they were about.
     DoorbellDropped = 13,
+    /// Listed execs that were refused at once and filed.
+    Filed = 14,
+    /// Retries of filed execs, refused because there is no answer yet or another retry is just being let through.
+    RefusedPending = 15,
+    /// Execs that could not be filed: too many or too long arguments, memory that is not there, or a call of a
+    /// kind that is not known. The cure is `wait = "hold"`.
+    RefusedArguments = 16,
 }
 
 /// Entries of the `counters` map.
-pub const COUNTER_COUNT: usize = 14;
+pub const COUNTER_COUNT: usize = 17;

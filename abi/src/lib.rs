@@ -1,6 +1,6 @@
 //! Records shared by the kernel half and user space.
 //!
-//! Data only. Left out on purpose: logic, strings, serde, `bool` and `enum` (the other side may be of another
+//! Data only, but for the hash that is part of the format. Left out on purpose: logic, strings, serde, `bool` and `enum` (the other side may be of another
 //! version, and a wrong bit pattern must be a number to refuse, not undefined behaviour), and implicit
 //! padding (the kernel's verifier refuses to copy what was never written).
 //!
@@ -9,9 +9,13 @@
 #![no_std]
 
 mod counter;
+mod filing;
+mod hash;
 mod offsets;
 
 pub use counter::{COUNTER_COUNT, Counter};
+pub use filing::{FILED_ARGUMENTS, FILED_BYTES, FILED_PATH, FILINGS_BYTES, Filing, Retry};
+pub use hash::{SipHash, header};
 pub use offsets::Offsets;
 
 /// The version of all that is pinned. A daemon adopts pinned objects of its own version only.
@@ -87,8 +91,20 @@ pub struct TaskState {
     pub run: u64,
     /// When the process was last sent a signal that stops it, in nanoseconds of the boot clock.
     pub stop_sent_at: u64,
+    /// For a retry that passed the first check: where its arguments lie in the new program's memory.
+    pub argv_at: u64,
+    /// The keyed hash of the arguments after the first, of which a script keeps no other: the low half.
+    pub argv_rest: u64,
+    /// How many arguments.
+    pub argc: u32,
+    /// Bytes of all arguments, each with its zero.
+    pub argv_length: u32,
+    /// Bytes of the first argument, with its zero.
+    pub argv_first: u32,
+    /// Zero.
+    pub pad: u32,
     /// Zero; room for later versions.
-    pub spare: [u64; 11],
+    pub spare: [u64; 7],
 }
 
 /// Value of the `holds` map, keyed by hold id: the truth about one held action, from hold to exit.
@@ -121,12 +137,18 @@ pub struct Hold {
     pub changed_at: u64,
     /// The listed name, where a name was what matched.
     pub name: Name,
+    /// The keyed hash of the arguments, where the exec was filed; else zero.
+    pub arguments: [u64; 2],
+    /// When a retry of a filed exec last passed the first check, in nanoseconds of the boot clock.
+    pub retried_at: u64,
     /// Zero; room for later versions.
-    pub spare: [u64; 4],
+    pub spare: u64,
 }
 
 /// Stopped, or on its way to run the same execve again.
 pub const PHASE_HELD: u32 = 0x4845_4c44;
+/// The execve returned EPERM at once; the identical one passes once when there is an allowance.
+pub const PHASE_FILED: u32 = 0x4649_4c45;
 /// Past the check at commit: the program runs.
 pub const PHASE_RUNNING: u32 = 0x5255_4e4e;
 /// The execve returned EPERM.
@@ -150,6 +172,8 @@ pub const CAUSE_CORRUPT: u32 = 0x0003_4352;
 pub const CAUSE_INTERPRETER: u32 = 0x0004_494e;
 /// The allowance was gone, or already used, at commit.
 pub const CAUSE_USED: u32 = 0x0005_5553;
+/// The arguments at commit are not those that were approved.
+pub const CAUSE_ARGUMENTS: u32 = 0x0006_4152;
 
 /// The inode is listed.
 pub const MATCHED_FILE: u32 = 0x1046_494c;
@@ -212,8 +236,10 @@ pub struct Meta {
     pub object: [u8; 32],
     /// The inode of the socket on which people vote.
     pub control_socket: FileKey,
+    /// The random key of [`SipHash`]. Set before the programs are attached, and never changed.
+    pub hash_key: [u64; 2],
     /// Zero; room for later versions.
-    pub spare: [u64; 4],
+    pub spare: [u64; 2],
 }
 
 const _: () = {
@@ -223,8 +249,11 @@ const _: () = {
     assert!(size_of::<Hold>() == 168);
     assert!(core::mem::offset_of!(Hold, file) == 32);
     assert!(core::mem::offset_of!(Hold, name) == 72);
+    assert!(core::mem::offset_of!(Hold, arguments) == 136);
     assert!(size_of::<Allowance>() == 80);
     assert!(core::mem::offset_of!(Allowance, expires_at) == 8);
     assert!(size_of::<Doorbell>() == 16);
     assert!(size_of::<Meta>() == 88);
+    assert!(core::mem::offset_of!(Meta, hash_key) == 56);
+    assert!(core::mem::offset_of!(TaskState, argv_at) == 40);
 };

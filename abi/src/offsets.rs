@@ -18,6 +18,10 @@ pub struct Offsets {
     pub task_start_boottime: u32,
     /// `task_struct.tgid`.
     pub task_tgid: u32,
+    /// `task_struct.real_parent`.
+    pub task_real_parent: u32,
+    /// `task_struct.loginuid`; zero on a kernel without audit.
+    pub task_login_uid: u32,
     /// `signal_struct.live`.
     pub signal_live: u32,
     /// `signal_struct.flags`.
@@ -32,6 +36,10 @@ pub struct Offsets {
     pub bprm_interp: u32,
     /// `linux_binprm.exec`.
     pub bprm_exec: u32,
+    /// `linux_binprm.p`.
+    pub bprm_p: u32,
+    /// `linux_binprm.argc`.
+    pub bprm_argc: u32,
     /// `file.f_inode`.
     pub file_inode: u32,
     /// `file.f_path`, plus `path.dentry`.
@@ -53,4 +61,4 @@ pub struct Offsets {
     pub storage_may_fail: u32,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 22 * 4);
+const _: () = assert!(size_of::<Offsets>() == 26 * 4);

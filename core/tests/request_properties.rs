@@ -26,6 +26,7 @@ enum Happening {
     Passes(u64),
     Turn,
     StrayContinue,
+    Retry,
     SiblingStop,
     FatalSignal,
     ArgumentsChange,
@@ -44,6 +45,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         4 => prop::sample::select(vec![0, 1, 5 * SECOND, 10 * SECOND, 10 * SECOND + 1, 40 * SECOND]).prop_map(Happening::Passes),
         8 => Just(Happening::Turn),
         2 => Just(Happening::StrayContinue),
+        4 => Just(Happening::Retry),
         3 => Just(Happening::SiblingStop),
         1 => Just(Happening::FatalSignal),
         1 => Just(Happening::ArgumentsChange),
@@ -56,7 +58,12 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
+fn wait() -> impl Strategy<Value = Wait> {
+    prop::sample::select(vec![Wait::Hold, Wait::Refuse])
+}
+
 struct World {
+    wait: Wait,
     kernel: Kernel,
     daemon: Daemon,
     now: BootTime,
@@ -65,18 +72,18 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(wait: Wait) -> Self {
         let now = BootTime(1000 * SECOND);
         let request = Request {
             id: RequestId::from_random(7),
             hold: HoldId(NonZeroU64::MIN),
-            wait: Wait::Hold,
+            wait,
             made_at: now,
             deadline: now.after(Duration::from_secs(30)),
             valid_for: Duration::from_secs(10),
             state: State::Pending,
         };
-        Self { kernel: Kernel::new(), daemon: Daemon::new(request), now, counted: Vec::new() }
+        Self { wait, kernel: Kernel::new(wait), daemon: Daemon::new(request), now, counted: Vec::new() }
     }
 
     fn happens(&mut self, happening: &Happening) {
@@ -92,7 +99,10 @@ impl World {
             Happening::Passes(span) => self.now = now.after(Duration::from_nanos(*span)),
             Happening::Turn => self.daemon.turn(kernel, now),
             Happening::StrayContinue => kernel.go_on(now),
+            Happening::Retry => kernel.retry(now),
             Happening::SiblingStop => kernel.sibling_stop = true,
+            // A filing outlives the process that made it, and its signals.
+            Happening::FatalSignal if self.wait == Wait::Refuse => {}
             Happening::FatalSignal => {
                 kernel.signalled = true;
                 self.daemon.step(&Input::Signalled, kernel, now);
@@ -151,7 +161,7 @@ impl World {
             Task::Killed => Outcome::Killed,
             Task::Refused => Outcome::Refused,
             Task::Gone => Outcome::NeverRan,
-            Task::Held | Task::Running => panic!("the task waits for ever: {:?}", self.kernel),
+            Task::Held | Task::Filed | Task::Running => panic!("the task waits for ever: {:?}", self.kernel),
         };
         assert_eq!(outcome, happened, "the record does not say what happened");
         if !self.kernel.runs.is_empty() {
@@ -178,8 +188,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(5000))]
 
     #[test]
-    fn nothing_runs_twice_or_unapproved_or_waits_for_ever(happenings in prop::collection::vec(happening(), 0..40)) {
-        let mut world = World::new();
+    fn nothing_runs_twice_or_unapproved_or_waits_for_ever(
+        wait in wait(), happenings in prop::collection::vec(happening(), 0..40),
+    ) {
+        let mut world = World::new(wait);
         for happening in &happenings {
             world.happens(happening);
         }
@@ -189,8 +201,10 @@ proptest! {
 
     /// With a disk that stays full nothing is approved, and yet no task stays stopped.
     #[test]
-    fn a_disk_that_stays_full_refuses_everybody(happenings in prop::collection::vec(happening(), 0..20)) {
-        let mut world = World::new();
+    fn a_disk_that_stays_full_refuses_everybody(
+        wait in wait(), happenings in prop::collection::vec(happening(), 0..20),
+    ) {
+        let mut world = World::new(wait);
         world.daemon.disk = Disk::Full;
         for happening in happenings.iter().filter(|happening| !matches!(happening, Happening::Disk(_))) {
             world.happens(happening);
@@ -202,7 +216,8 @@ proptest! {
             world.daemon.turn(&mut world.kernel, world.now);
         }
         prop_assert!(world.kernel.runs.is_empty());
-        prop_assert!(matches!(world.kernel.task, Task::Refused | Task::Gone), "{:?}", world.kernel);
+        // What is filed stops nobody: each try has its EPERM.
+        prop_assert!(matches!(world.kernel.task, Task::Refused | Task::Gone | Task::Filed), "{:?}", world.kernel);
     }
 }
 
@@ -234,7 +249,40 @@ fn each_end_can_be_reached() {
         (vec![Decided(Refusal::Unreadable)], Verdict::Cancelled, Outcome::Refused),
         (vec![Happening::AllowedByRule, deny], Verdict::Approved, executed),
     ] {
-        let mut world = World::new();
+        let mut world = World::new(Wait::Hold);
+        happenings.iter().for_each(|happening| world.happens(happening));
+        world.settle();
+        world.check_the_end();
+        let state = &world.daemon.request().unwrap().state;
+        assert_eq!(*state, State::Ended { verdict, outcome }, "{happenings:?}");
+    }
+}
+
+/// The same for what was refused at once.
+#[test]
+fn each_end_of_a_filed_action_can_be_reached() {
+    use Happening::{ArgumentsChange, Crash, CrashAfter, Decided, Passes, Restart, Retry, TaskDies, Turn};
+    let approve = Happening::Vote(VoteKind::Approve);
+    let deny = Happening::Vote(VoteKind::Deny);
+    let executed = Outcome::Executed { status: Some(0) };
+    let minute = Passes(60 * SECOND);
+    for (happenings, verdict, outcome) in [
+        (vec![approve.clone(), Retry, Turn], Verdict::Approved, executed),
+        (vec![Retry, TaskDies, approve.clone(), Retry, Retry, Turn], Verdict::Approved, executed),
+        (vec![approve.clone(), ArgumentsChange, Retry, Turn], Verdict::Approved, Outcome::Killed),
+        (vec![approve.clone(), Turn], Verdict::Expired, Outcome::Refused),
+        (vec![approve.clone(), minute.clone(), Retry, Turn], Verdict::Expired, Outcome::Refused),
+        (vec![approve.clone(), Retry, minute.clone(), Turn], Verdict::Approved, executed),
+        (vec![CrashAfter(1), approve.clone(), Restart, Retry], Verdict::Approved, executed),
+        (vec![CrashAfter(0), approve.clone(), Restart, Retry], Verdict::Expired, Outcome::Refused),
+        (vec![approve.clone(), Crash, Retry, minute.clone(), Restart], Verdict::Approved, executed),
+        (vec![deny.clone(), Retry, approve.clone()], Verdict::Denied, Outcome::Refused),
+        (vec![minute, approve, Retry], Verdict::Expired, Outcome::Refused),
+        (vec![Decided(Refusal::DeniedByRule), Retry], Verdict::Denied, Outcome::Refused),
+        (vec![Decided(Refusal::Unreadable), Retry], Verdict::Cancelled, Outcome::Refused),
+        (vec![Happening::AllowedByRule, deny, Retry], Verdict::Approved, executed),
+    ] {
+        let mut world = World::new(Wait::Refuse);
         happenings.iter().for_each(|happening| world.happens(happening));
         world.settle();
         world.check_the_end();

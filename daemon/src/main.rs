@@ -9,6 +9,7 @@ mod rules;
 mod serve;
 mod store;
 mod sys;
+mod take_down;
 
 use std::{
     io::{IsTerminal, Write as _},
@@ -46,7 +47,12 @@ fn main() -> ExitCode {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let color = std::io::stderr().is_terminal();
     // The journal has its own clock; on a terminal the order says enough.
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(color).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(color)
+        .without_time()
+        .init();
     match run(&arguments) {
         Ok(code) => code,
         Err(error) => {
@@ -59,7 +65,9 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = read_config(&arguments.config)?;
     if arguments.take_down {
-        return take_down();
+        take_down::take_down(&config)?;
+        tracing::warn!("the gate is down: execs of agents are not held any more");
+        return Ok(ExitCode::SUCCESS);
     }
     let checks = preflight::run(&config);
     let passed = checks.iter().all(preflight::Check::passed);
@@ -99,20 +107,10 @@ fn read_config(path: &PathBuf) -> anyhow::Result<Config> {
     let show = |diagnostics: &[holdpoint_core::diagnostic::Diagnostic]| {
         diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
     };
-    let (config, warnings) =
-        holdpoint_core::config::parse(&file).map_err(|errors| anyhow!("the configuration is wrong\n{}", show(&errors)))?;
+    let (config, warnings) = holdpoint_core::config::parse(&file)
+        .map_err(|errors| anyhow!("the configuration is wrong\n{}", show(&errors)))?;
     if !warnings.is_empty() {
         tracing::warn!("{}", show(&warnings));
     }
     Ok(config)
-}
-
-fn take_down() -> anyhow::Result<ExitCode> {
-    let pins = kernel::Pins::standard();
-    if !pins.exist() {
-        bail!("nothing is pinned under /sys/fs/bpf/holdpoint: the gate is down already");
-    }
-    kernel::take_down(&pins)?;
-    tracing::warn!("the gate is down: execs of agents are not held any more");
-    Ok(ExitCode::SUCCESS)
 }

@@ -36,7 +36,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     // What can be wrong with files is found out before the kernel is touched.
     let store = Store::open(&config.state_directory)?;
     let rules = rules::load(&config).context("the rules are wrong")?;
-    for warning in &rules.warnings {
+    for warning in rules.told_warnings() {
         warn!("{warning}");
     }
     let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").context("cannot read the boot id")?;

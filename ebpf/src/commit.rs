@@ -2,13 +2,14 @@
 
 use aya_ebpf::{helpers::generated::bpf_send_signal, programs::LsmContext};
 use holdpoint_abi::{
-    Allowance, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_USED, Counter, PHASE_GONE, PHASE_HELD, PHASE_KILLED,
-    PHASE_REPLACED, PHASE_RUNNING, TaskState, VERDICT_ALLOW,
+    CAUSE_ARGUMENTS, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_USED, Counter, Hold, PHASE_GONE, PHASE_HELD,
+    PHASE_KILLED, PHASE_REPLACED, PHASE_RUNNING, TaskState, VERDICT_ALLOW,
 };
 
 use crate::{
-    count, holds,
+    arguments, count, holds,
     kernel::{Pointer, signal::SIGKILL, task},
+    retry,
     tag::{self, Tag},
 };
 
@@ -38,11 +39,22 @@ fn committed(state: &mut TaskState, bprm: Pointer) {
         }
         return;
     }
-    let cause = why_not(passing, bprm);
     let Some(hold) = holds::get(passing) else {
         kill();
         return;
     };
+    let filed = hold.arguments != [0; 2];
+    let cause = why_not(state, passing, hold, bprm);
+    if filed && cause == CAUSE_USED {
+        // Another retry was faster, and the hold is about that one; or the daemon has withdrawn the allowance, and says
+        // itself what became of the request.
+        kill();
+        return;
+    }
+    if filed {
+        retry::used(hold);
+        retry::claim(hold);
+    }
     if cause != 0 {
         holds::enter(passing, hold, PHASE_KILLED, cause);
         kill();
@@ -62,7 +74,7 @@ fn committed(state: &mut TaskState, bprm: Pointer) {
 
 /// The cause for which what was committed may not run; zero where it may. Uses the allowance up.
 #[inline(always)]
-fn why_not(id: u64, bprm: Pointer) -> u32 {
+fn why_not(state: &TaskState, id: u64, hold: &Hold, bprm: Pointer) -> u32 {
     let Some(answer) = holds::answer(id) else {
         return CAUSE_USED;
     };
@@ -75,12 +87,10 @@ fn why_not(id: u64, bprm: Pointer) -> u32 {
     if holds::now() >= answer.expires_at {
         return CAUSE_EXPIRED;
     }
-    arguments_differ(&answer, bprm)
-}
-
-/// The place of the check that binds the allowance to arguments and environment. It has an issue of its own.
-#[inline(always)]
-fn arguments_differ(_answer: &Allowance, _bprm: Pointer) -> u32 {
+    // A retry is known by its arguments alone. Binding a held task's, and the environment, has an issue of its own.
+    if hold.arguments != [0; 2] && !arguments::are_committed(state, hold.arguments, bprm) {
+        return CAUSE_ARGUMENTS;
+    }
     0
 }
 

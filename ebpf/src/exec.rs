@@ -5,15 +5,16 @@ use aya_ebpf::{
     programs::LsmContext,
 };
 use holdpoint_abi::{
-    Allowance, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_VERDICT, Counter, Doorbell, FileKey, Hold,
-    MATCHED_CALLED, MATCHED_FILE, MATCHED_NAME, NAME_LENGTH, Name, PHASE_GONE, PHASE_HELD, PHASE_REFUSED, RING_HELD,
-    TaskState, VERDICT_ALLOW, VERDICT_DENY,
+    Allowance, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_VERDICT, Counter, Doorbell, FileKey,
+    Hold, LISTED_HOLD, LISTED_REFUSE, MATCHED_CALLED, MATCHED_FILE, MATCHED_NAME, NAME_LENGTH, Name,
+    PHASE_GONE, PHASE_HELD, PHASE_REFUSED, RING_HELD, TaskState, VERDICT_ALLOW, VERDICT_DENY,
 };
 
 use crate::{
     count, holds,
     kernel::{Pointer, bprm, file, signal::SIGSTOP, task},
     maps::{DOORBELLS, FILES, HOLDS, NAMES},
+    retry,
     tag::{self, Tag},
 };
 
@@ -25,10 +26,12 @@ const EPERM: i32 = -1;
 const RESTART: i32 = -513;
 
 /// What of an exec is listed.
-struct Match {
-    matched: u32,
-    file: FileKey,
-    name: Name,
+pub struct Match {
+    pub matched: u32,
+    pub file: FileKey,
+    pub name: Name,
+    /// How it waits: `LISTED_HOLD` or `LISTED_REFUSE`.
+    wait: u32,
 }
 
 /// `bprm_check_security(struct linux_binprm *bprm)`
@@ -79,6 +82,11 @@ fn agent_executes(state: &mut TaskState, bprm: Pointer) -> i32 {
             holds::enter(state.hold, hold, PHASE_GONE, 0);
         }
     }
+    // The interpreter of a script is held, whatever its rule says: the arguments do not tell which script it is, and so
+    // do not tell one retry from another.
+    if found.wait == LISTED_REFUSE && !interpreter {
+        return retry::attempt(state, &found, bprm);
+    }
     begin(state, &found)
 }
 
@@ -90,7 +98,7 @@ fn covered_interpreter(state: &mut TaskState, found: &Match) -> i32 {
         return 0;
     }
     if let Some(hold) = holds::get(state.passing) {
-        end_refused(state, hold, CAUSE_INTERPRETER);
+        end_refused(state, state.passing, hold, CAUSE_INTERPRETER);
     }
     refuse(Counter::RefusedOther)
 }
@@ -106,13 +114,12 @@ fn answered(state: &mut TaskState, hold: &mut Hold, answer: &Allowance) -> i32 {
         VERDICT_ALLOW => (CAUSE_EXPIRED, Counter::RefusedOther),
         _ => (CAUSE_CORRUPT, Counter::RefusedOther),
     };
-    end_refused(state, hold, cause);
+    end_refused(state, state.hold, hold, cause);
     refuse(counter)
 }
 
 #[inline(always)]
-fn end_refused(state: &mut TaskState, hold: &mut Hold, cause: u32) {
-    let id = state.hold;
+fn end_refused(state: &mut TaskState, id: u64, hold: &mut Hold, cause: u32) {
     state.hold = 0;
     state.passing = 0;
     holds::take_answer(id);
@@ -155,7 +162,9 @@ fn begin(state: &mut TaskState, found: &Match) -> i32 {
         held_at: now,
         changed_at: now,
         name: found.name,
-        spare: [0; 4],
+        arguments: [0; 2],
+        retried_at: 0,
+        spare: 0,
     };
     if HOLDS.insert(id, &hold, u64::from(aya_ebpf::bindings::BPF_NOEXIST)).is_err() {
         record.discard(0);
@@ -180,7 +189,7 @@ fn stop() -> bool {
 }
 
 #[inline(always)]
-fn refuse(counter: Counter) -> i32 {
+pub fn refuse(counter: Counter) -> i32 {
     count::add(counter);
     EPERM
 }
@@ -192,15 +201,22 @@ struct Unreadable;
 #[inline(always)]
 fn find(bprm: Pointer) -> Result<Option<Match>, Unreadable> {
     let executed = bprm::file(bprm).ok_or(Unreadable)?;
-    let mut found = Match { matched: 0, file: file::key(executed).ok_or(Unreadable)?, name: [0; NAME_LENGTH] };
-    // SAFETY: only whether there is an entry counts; the value is not read.
-    if unsafe { FILES.get(&found.file) }.is_some() {
+    let mut found = Match {
+        matched: 0,
+        file: file::key(executed).ok_or(Unreadable)?,
+        name: [0; NAME_LENGTH],
+        wait: LISTED_HOLD,
+    };
+    // SAFETY: the daemon writes whole entries; one that is just being replaced has one of the two waits.
+    if let Some(listed) = unsafe { FILES.get(&found.file) } {
+        found.wait = listed.wait;
         found.matched = MATCHED_FILE;
         return Ok(Some(found));
     }
     file::name(executed, &mut found.name).ok_or(Unreadable)?;
     // SAFETY: as above.
-    if unsafe { NAMES.get(&found.name) }.is_some() {
+    if let Some(listed) = unsafe { NAMES.get(&found.name) } {
+        found.wait = listed.wait;
         found.matched = MATCHED_NAME;
         return Ok(Some(found));
     }
@@ -213,7 +229,8 @@ fn find(bprm: Pointer) -> Result<Option<Match>, Unreadable> {
         return Ok(None);
     }
     // SAFETY: as above.
-    if unsafe { NAMES.get(&found.name) }.is_some() {
+    if let Some(listed) = unsafe { NAMES.get(&found.name) } {
+        found.wait = listed.wait;
         found.matched = MATCHED_CALLED;
         return Ok(Some(found));
     }

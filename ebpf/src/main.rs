@@ -11,6 +11,7 @@
 #![no_std]
 #![no_main]
 
+mod arguments;
 mod commit;
 mod count;
 mod exec;
@@ -18,6 +19,7 @@ mod holds;
 mod kernel;
 mod life;
 mod maps;
+mod retry;
 mod socket;
 mod tag;
 

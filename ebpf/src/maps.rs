@@ -6,8 +6,8 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use holdpoint_abi::{
-    Allowance, COUNTER_COUNT, Doorbell, FileKey, Hold, Listed, MAX_FILES, MAX_HOLDS, MAX_NAMES, Meta, Name, Offsets,
-    RING_BYTES, TaskState,
+    Allowance, COUNTER_COUNT, Doorbell, FILINGS_BYTES, FileKey, Filing, Hold, Listed, MAX_FILES, MAX_HOLDS,
+    MAX_NAMES, Meta, Name, Offsets, RING_BYTES, Retry, TaskState,
 };
 
 /// What each thread of an agent carries. Freed by the kernel when the thread ends.
@@ -34,6 +34,14 @@ pub static NAMES: HashMap<Name, Listed, MAX_NAMES> = HashMap::new();
 #[btf_map(name = "doorbells")]
 pub static DOORBELLS: RingBuf<Doorbell, RING_BYTES> = RingBuf::new();
 
+/// Filed actions that may be tried again, each with its hold.
+#[btf_map(name = "retries")]
+pub static RETRIES: HashMap<Retry, u64, MAX_HOLDS> = HashMap::new();
+
+/// Execs that were refused at once, for the daemon to ask about.
+#[btf_map(name = "filings")]
+pub static FILINGS: RingBuf<Filing, FILINGS_BYTES> = RingBuf::new();
+
 /// What has happened how often.
 #[btf_map(name = "counters")]
 pub static COUNTERS: PerCpuArray<u64, COUNTER_COUNT> = PerCpuArray::new();
@@ -53,6 +61,8 @@ const NO_OFFSETS: Offsets = Offsets {
     task_exit_code: 0,
     task_start_boottime: 0,
     task_tgid: 0,
+    task_real_parent: 0,
+    task_login_uid: 0,
     signal_live: 0,
     signal_flags: 0,
     signal_group_exit_code: 0,
@@ -60,6 +70,8 @@ const NO_OFFSETS: Offsets = Offsets {
     bprm_filename: 0,
     bprm_interp: 0,
     bprm_exec: 0,
+    bprm_p: 0,
+    bprm_argc: 0,
     file_inode: 0,
     file_dentry: 0,
     dentry_name: 0,

@@ -1,9 +1,6 @@
 //! Whether a task is an agent's.
 
-use aya_ebpf::{
-    bindings::BPF_LOCAL_STORAGE_GET_F_CREATE,
-    helpers::generated::bpf_task_storage_get,
-};
+use aya_ebpf::{bindings::BPF_LOCAL_STORAGE_GET_F_CREATE, helpers::generated::bpf_task_storage_get};
 use holdpoint_abi::TaskState;
 
 use crate::{

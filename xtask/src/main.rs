@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.task {
         Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
-        Task::Build(options) => build::run(options.profile()).map(|_| ExitCode::SUCCESS),
+        Task::Build(options) => build::everything(options.profile()).map(|()| ExitCode::SUCCESS),
         Task::Vm(task) => vm::command(task),
         Task::Test(options) => test::run(options),
         Task::Soak(options) => test::soak(options),

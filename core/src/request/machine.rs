@@ -5,7 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::state::{Outcome, Request, State, Verdict, Vote, VoteKind};
-use crate::time::BootTime;
+use crate::{policy::Wait, time::BootTime};
 
 /// What can happen to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum Input {
 pub enum KernelPhase {
     /// Stopped, or about to run the same execve again.
     Held,
+    /// Refused at once, and not tried again with an allowance yet: there is no task that waits.
+    Filed,
     /// Past the check after the point of no return: the program runs.
     Running,
     /// The exec got its EPERM.
@@ -58,7 +60,7 @@ pub enum Effect {
     Store,
     /// Set the allowance, valid until then.
     Allow(BootTime),
-    /// Set the refusal: the same execve shall fail with EPERM.
+    /// Set the refusal: the same execve shall fail with EPERM. For what is filed: take the allowance back.
     Refuse,
     /// Let the task go on, and again until the kernel says that it did.
     Resume,
@@ -146,13 +148,17 @@ impl Request {
     /// own and takes the hold away when the allowance is used.
     #[must_use]
     pub fn resume_after_restart(&mut self, phase: KernelPhase, now: BootTime) -> Vec<Effect> {
+        // Whether the allowance was taken back before the end is not known: once it is, the kernel's word counts.
+        if phase == KernelPhase::Filed && matches!(self.state, State::Refusing { .. }) {
+            return vec![Effect::Refuse];
+        }
         let effects = self.step(&Input::Kernel(phase), now);
         if !effects.is_empty() {
             return effects;
         }
         match self.state {
-            State::Approved { valid_until } => vec![Effect::Allow(valid_until), Effect::Resume],
-            State::Refusing { .. } => vec![Effect::Refuse, Effect::Resume],
+            State::Approved { valid_until } => self.with_resume(vec![Effect::Allow(valid_until)]),
+            State::Refusing { .. } => self.with_resume(vec![Effect::Refuse]),
             State::Ended { .. } => vec![Effect::Forget],
             State::Pending | State::Running => Vec::new(),
         }
@@ -175,13 +181,25 @@ impl Request {
     fn approve(&mut self, now: BootTime) -> Vec<Effect> {
         let valid_until = now.after(self.valid_for);
         self.state = State::Approved { valid_until };
-        vec![Effect::Store, Effect::Allow(valid_until), Effect::Resume]
+        self.with_resume(vec![Effect::Store, Effect::Allow(valid_until)])
     }
 
     fn refuse(&mut self, verdict: Verdict) -> Vec<Effect> {
         let had_allowance = matches!(self.state, State::Approved { .. });
+        // What was filed has had its EPERM. Only where an allowance stood has the kernel to say whether it was used.
+        if self.wait == Wait::Refuse && !had_allowance {
+            return self.end(verdict, Outcome::Refused);
+        }
         self.state = State::Refusing { verdict, had_allowance };
-        vec![Effect::Store, Effect::Refuse, Effect::Resume]
+        self.with_resume(vec![Effect::Store, Effect::Refuse])
+    }
+
+    /// There is a task to let go on where one waits.
+    fn with_resume(&self, mut effects: Vec<Effect>) -> Vec<Effect> {
+        if self.wait == Wait::Hold {
+            effects.push(Effect::Resume);
+        }
+        effects
     }
 
     fn end(&mut self, verdict: Verdict, outcome: Outcome) -> Vec<Effect> {
@@ -203,7 +221,11 @@ impl Request {
         // Where there was none, the record must not say that somebody approved.
         let verdict_if_used = if may_have_run { Verdict::Approved } else { verdict };
         Some(match phase {
-            KernelPhase::Held => return None,
+            // The allowance was taken back before the kernel was looked at, so nobody can use it any more.
+            KernelPhase::Filed if matches!(self.state, State::Refusing { .. }) => {
+                self.end(verdict, Outcome::Refused)
+            }
+            KernelPhase::Held | KernelPhase::Filed => return None,
             KernelPhase::Running if running => return None,
             KernelPhase::Running if may_have_run => {
                 self.state = State::Running;

@@ -40,7 +40,8 @@ pub enum State {
         /// When the allowance ends.
         valid_until: BootTime,
     },
-    /// Not approved, or not any more; the task has not had its EPERM yet.
+    /// Not approved, or not any more; the task has not had its EPERM yet, or the kernel has not said yet that a filed
+    /// action was not tried again in time.
     Refusing {
         /// What ended the request.
         verdict: Verdict,

@@ -5,7 +5,7 @@ use holdpoint_core::{
     time::BootTime,
 };
 
-use super::Kernel;
+use super::{Kernel, Task};
 
 /// What the disk does with the next writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +115,10 @@ impl Daemon {
                 Effect::Store => self.stored.extend(self.memory.clone()),
                 Effect::Allow(valid_until) => kernel.allow(*valid_until),
                 Effect::Refuse => kernel.refuse(),
-                Effect::Resume => kernel.go_on(now),
+                Effect::Resume => {
+                    assert_ne!(kernel.task, Task::Filed, "a task is let go on where none waits");
+                    kernel.go_on(now);
+                }
                 Effect::Kill => panic!("a faithful kernel lets nothing run that has to be killed"),
                 Effect::Forget => kernel.forget(),
             }

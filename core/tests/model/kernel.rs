@@ -1,12 +1,14 @@
-//! The kernel half with one held task, as the design has it.
+//! The kernel half with one held task or one filed action, as the design has it.
 
-use holdpoint_core::{request::KernelPhase, time::BootTime};
+use holdpoint_core::{policy::Wait, request::KernelPhase, time::BootTime};
 
 /// What became of the task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
     /// Stopped inside its execve.
     Held,
+    /// Its execve returned EPERM at once; the same action may be tried again.
+    Filed,
     /// Passed the check after the point of no return.
     Running,
     /// Its execve returned EPERM.
@@ -43,15 +45,20 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(wait: Wait) -> Self {
         let (known, answer, runs) = (true, None, Vec::new());
-        Self { task: Task::Held, known, answer, runs, sibling_stop: false, signalled: false, changed: false }
+        let task = match wait {
+            Wait::Hold => Task::Held,
+            Wait::Refuse => Task::Filed,
+        };
+        Self { task, known, answer, runs, sibling_stop: false, signalled: false, changed: false }
     }
 
     pub(crate) fn phase(&self) -> KernelPhase {
         match self.task {
             _ if !self.known => KernelPhase::Unknown,
             Task::Held => KernelPhase::Held,
+            Task::Filed => KernelPhase::Filed,
             Task::Running => KernelPhase::Running,
             Task::Refused => KernelPhase::Refused,
             Task::Killed => KernelPhase::Killed,
@@ -80,18 +87,30 @@ impl Kernel {
             self.task = Task::Gone;
             return;
         }
-        match self.answer {
-            Some(Answer::Allow(valid_until)) if now < valid_until => {
-                self.answer = None;
-                if self.changed {
-                    self.task = Task::Killed;
-                } else {
-                    self.task = Task::Running;
-                    self.runs.push((valid_until, now));
-                }
-            }
-            Some(Answer::Refuse) => self.task = Task::Refused,
-            Some(Answer::Allow(_)) | None => {}
+        if let Some(Answer::Refuse) = self.answer {
+            self.task = Task::Refused;
+        }
+        self.use_allowance(now);
+    }
+
+    /// Some process of the agent tries the filed action again.
+    pub(crate) fn retry(&mut self, now: BootTime) {
+        if self.task == Task::Filed && self.known {
+            self.use_allowance(now);
+        }
+    }
+
+    fn use_allowance(&mut self, now: BootTime) {
+        let Some(Answer::Allow(valid_until)) = self.answer else { return };
+        if now >= valid_until {
+            return;
+        }
+        self.answer = None;
+        if self.changed {
+            self.task = Task::Killed;
+        } else {
+            self.task = Task::Running;
+            self.runs.push((valid_until, now));
         }
     }
 
@@ -107,6 +126,9 @@ impl Kernel {
     pub(crate) fn forget(&mut self) {
         assert_ne!(self.task, Task::Held, "the hold of a stopped task is forgotten");
         assert_ne!(self.task, Task::Running, "the hold of a running program is forgotten");
+        if self.task == Task::Filed {
+            self.task = Task::Refused;
+        }
         self.known = false;
         self.answer = None;
     }

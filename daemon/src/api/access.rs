@@ -16,7 +16,7 @@ const NO_LOGIN: u32 = u32::MAX;
 
 /// Who may decide.
 #[derive(Clone)]
-pub struct Access {
+pub(crate) struct Access {
     /// The group whose members may decide beside root; none means root alone.
     pub group: Option<String>,
     /// Whether a vote needs a login user id.
@@ -51,7 +51,7 @@ impl Access {
         }
         let Some(group) = self.group.clone() else {
             return Err(Kind::NotPermitted.with(format!(
-                "uid {} may not use the control socket: only root may; set 'group' in /etc/holdpoint/config.toml",
+                "uid {} may not use the control socket: only root may; set 'approver_group' in /etc/holdpoint/config.toml",
                 peer.uid
             )));
         };
@@ -122,7 +122,7 @@ fn member(uid: u32, group: &str) -> Result<(), Problem> {
         .ok_or_else(|| {
             Kind::NotPermitted.with(format!(
                 "uid {uid} may not use the control socket: group '{group}' does not exist; \
-                 run 'groupadd --system {group}' or correct 'group' in /etc/holdpoint/config.toml"
+                 run 'groupadd --system {group}' or correct 'approver_group' in /etc/holdpoint/config.toml"
             ))
         })?;
     let user = User::from_uid(Uid::from_raw(uid))

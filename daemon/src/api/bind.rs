@@ -16,7 +16,7 @@ use tokio::net::UnixListener;
 
 /// Why there is no socket.
 #[derive(Debug, Error)]
-pub enum BindError {
+pub(crate) enum BindError {
     /// Somebody else could put a socket of his own in its place.
     #[error(
         "refusing to make the socket '{path}': its directory {reason}; make the directory owned by the user that holdpointd runs as, with mode 0755"
@@ -63,7 +63,7 @@ pub enum BindError {
 /// # Errors
 /// When the directory could be changed by others, when something else has the name, when a daemon listens
 /// there, or when the system refuses.
-pub fn bind(path: &Path, mode: u32, group: Option<u32>) -> Result<UnixListener, BindError> {
+pub(crate) fn bind(path: &Path, mode: u32, group: Option<u32>) -> Result<UnixListener, BindError> {
     let failed = |operation| move |cause| BindError::Io { operation, path: path.into(), cause };
     check_directory(path)?;
     check_name_is_free(path)?;

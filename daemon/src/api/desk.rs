@@ -14,7 +14,7 @@ use holdpoint_core::{
 /// It proves which user connected. The process may have ended since, and its number been given to another;
 /// what hangs on the very process must compare its start with `connected_at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// The process that connected; none where it is in a pid namespace that we cannot see into.
     pub pid: Option<u32>,
     /// The effective user id that it had.
@@ -29,7 +29,7 @@ pub struct Peer {
 
 /// Which requests a list has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Which {
+pub(crate) enum Which {
     /// Those that wait for a vote, the oldest first.
     #[default]
     Pending,
@@ -41,7 +41,7 @@ pub enum Which {
 ///
 /// A `prefix` is the beginning of a request id as [`holdpoint_core::id::parse_prefix`] gives it. Whoever
 /// calls has been authorised; what the vote does is for the engine to say.
-pub trait Desk: Clone + Send + Sync + 'static {
+pub(crate) trait Desk: Clone + Send + Sync + 'static {
     /// What [`Desk::changes`] gives. It ends when the engine does.
     type Changes: Stream<Item = Change> + Send + 'static;
 

@@ -18,8 +18,8 @@ mod stall;
 #[cfg(test)]
 mod tests;
 
-pub use access::Access;
-pub use bind::{BindError, bind};
-pub use desk::{Desk, Peer, Which};
-pub use problem::Kind;
-pub use serve::{Door, serve};
+pub(crate) use access::Access;
+pub(crate) use bind::bind;
+pub(crate) use desk::{Desk, Peer, Which};
+pub(crate) use problem::Kind;
+pub(crate) use serve::{Door, serve};

@@ -9,7 +9,7 @@ use holdpoint_core::wire::Problem;
 
 /// What can be wrong with a call. [`Kind::with`] makes the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The body or a parameter is not what the route takes.
     BadRequest,
     /// The text cannot be the beginning of an id.
@@ -40,8 +40,6 @@ pub enum Kind {
     BadPolicy,
     /// It could not be written down, so it did not happen.
     StoreFailed,
-    /// The gate is not shut: nothing may run under a promise that does not hold.
-    NotEnforcing,
     /// Too busy, or about to stop.
     Unavailable,
     /// A fault of the daemon's.
@@ -50,7 +48,8 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 18] = [
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 17] = [
         Self::BadRequest,
         Self::BadId,
         Self::TooLarge,
@@ -66,14 +65,13 @@ impl Kind {
         Self::CannotTag,
         Self::BadPolicy,
         Self::StoreFailed,
-        Self::NotEnforcing,
         Self::Unavailable,
         Self::Internal,
     ];
 
     /// The answer. `detail` says what happened to what, and the cure where it is known.
     #[must_use]
-    pub fn with(self, detail: impl Into<String>) -> Problem {
+    pub(crate) fn with(self, detail: impl Into<String>) -> Problem {
         let (word, status, title) = self.parts();
         Problem {
             kind: format!("urn:holdpoint:problem:{word}"),
@@ -85,7 +83,7 @@ impl Kind {
 
     /// The name, the HTTP status and the title.
     #[must_use]
-    pub fn parts(self) -> (&'static str, u16, &'static str) {
+    pub(crate) fn parts(self) -> (&'static str, u16, &'static str) {
         match self {
             Self::BadRequest => ("bad-request", 400, "the call is not understood"),
             Self::BadId => ("bad-id", 400, "not a request id"),
@@ -102,7 +100,6 @@ impl Kind {
             Self::CannotTag => ("cannot-tag", 409, "the process cannot become an agent"),
             Self::BadPolicy => ("bad-policy", 422, "the rules do not parse"),
             Self::StoreFailed => ("store-failed", 503, "it could not be written down"),
-            Self::NotEnforcing => ("not-enforcing", 503, "execs are not held"),
             Self::Unavailable => ("unavailable", 503, "the daemon cannot answer now"),
             Self::Internal => ("internal", 500, "a fault of holdpointd"),
         }

@@ -20,7 +20,7 @@ use super::{Access, Desk, Peer, access::login_uid, agent, control, stall::Impati
 
 /// Which of the two sockets a listener is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub(crate) enum Door {
     /// Where people look and decide.
     Control,
     /// Where agents ask.
@@ -61,7 +61,12 @@ const HEAD_BYTES: usize = 16 << 10;
 ///
 /// # Errors
 /// When the listener is no longer one.
-pub async fn serve<D: Desk>(listener: UnixListener, door: Door, desk: D, access: Access) -> io::Result<()> {
+pub(crate) async fn serve<D: Desk>(
+    listener: UnixListener,
+    door: Door,
+    desk: D,
+    access: Access,
+) -> io::Result<()> {
     serve_within(listener, door, desk, access, Limits::default()).await
 }
 

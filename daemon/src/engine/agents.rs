@@ -27,7 +27,9 @@ impl Engine {
     pub(super) fn tag(&mut self, peer: Peer, body: RunBody) -> Result<RunAnswer, Problem> {
         let refused = |why: String| Kind::CannotTag.with(format!("cannot tag the calling process: {why}"));
         check(&body).map_err(&refused)?;
-        let pid = peer.pid.ok_or_else(|| refused("it is in a pid namespace that the daemon cannot see".to_owned()))?;
+        let pid = peer
+            .pid
+            .ok_or_else(|| refused("it is in a pid namespace that the daemon cannot see".to_owned()))?;
         let process = Process::open(pid).map_err(|cause| refused(format!("process {pid}: {cause}")))?;
         let gone = || refused(format!("process {pid} has ended"));
         let stat = process::stat(pid).ok_or_else(gone)?;
@@ -41,7 +43,10 @@ impl Engine {
         }
         if let Ok(state) = self.gate.tags().get(&process) {
             let agent = self.agent_facts(holdpoint_core::id::AgentId(state.agent));
-            return Err(refused(format!("it belongs to agent '{}' already, and a tag is never replaced", agent.name)));
+            return Err(refused(format!(
+                "it belongs to agent '{}' already, and a tag is never replaced",
+                agent.name
+            )));
         }
         let agent = self
             .store
@@ -69,8 +74,10 @@ impl Engine {
 }
 
 fn check(body: &RunBody) -> Result<(), String> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
-    let first = body.name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
+    let first =
+        body.name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     if !first || body.name.len() > MAX_NAME || !body.name.bytes().all(plain) {
         let shown = holdpoint_core::escape::for_terminal(body.name.as_bytes());
         return Err(format!(

@@ -1,9 +1,9 @@
 //! From an observation to a request: the rules speak, and people are asked where they say so.
 
-use holdpoint_abi::FileKey;
+use holdpoint_abi::{FileKey, PHASE_FILED};
 use holdpoint_core::{
     id::{AgentId, HoldId, RequestId},
-    policy::{Action, Decision},
+    policy::{Action, Decision, Wait},
     request::{Input, Refusal, Request, State},
 };
 use tracing::{error, info};
@@ -13,12 +13,7 @@ use super::{
     effects::Planned,
     entry::{Entry, Stage},
 };
-use crate::{
-    observe::Observed,
-    rules::Ruling,
-    store::StoredRequest,
-    sys::clock,
-};
+use crate::{observe::Observed, rules::Ruling, store::StoredRequest, sys::clock};
 
 /// Draws of a request id before it is given up: with half of all ids in use, one in a million fails.
 const DRAWS: u32 = 20;
@@ -27,7 +22,14 @@ impl Engine {
     pub(super) fn rule_on(&mut self, hold: HoldId, observed: Observed) {
         let Some(entry) = self.entries.get_mut(&hold) else { return };
         if self.repeats.repeats(&entry.kernel, &observed.facts.argv, clock::boot()) {
-            info!(pid = entry.kernel.tgid, "the same process tries again what it was refused just now; refused");
+            info!(
+                pid = entry.kernel.tgid,
+                "the same process tries again what it was refused just now; refused"
+            );
+            if entry.kernel.phase == PHASE_FILED {
+                self.forget_quietly(hold);
+                return;
+            }
             entry.stage = Stage::Passing;
             self.effects.extend(Planned::refuse_again(hold));
             return;
@@ -45,7 +47,9 @@ impl Engine {
                     Action::Deny => (Some(Input::Decided(Refusal::DeniedByRule)), None),
                     Action::Ask if self.pending() >= self.config.limits.pending => {
                         let limit = self.config.limits.pending;
-                        let note = format!("{limit} requests are pending already, as many as 'limits.pending' allows");
+                        let note = format!(
+                            "{limit} requests are pending already, as many as 'limits.pending' allows"
+                        );
                         (Some(Input::Decided(Refusal::Unreadable)), Some(note))
                     }
                     Action::Ask => (None, None),
@@ -56,7 +60,7 @@ impl Engine {
                 }
                 self.request(hold, Some(observed), *decision, interpreter, note.clone());
                 if let Some(input) = input {
-                    self.input(hold, &input, note);
+                    self.input(hold, &input, note.as_deref());
                 }
             }
         }
@@ -74,12 +78,16 @@ impl Engine {
             wait: self.config.defaults.wait,
         };
         self.request(hold, None, decision, FileKey::default(), Some(why.to_owned()));
-        self.input(hold, &Input::Decided(Refusal::Unreadable), Some(why.to_owned()));
+        self.input(hold, &Input::Decided(Refusal::Unreadable), Some(why));
     }
 
     /// How many requests wait for a vote.
     pub(super) fn pending(&self) -> usize {
-        self.entries.values().filter_map(Entry::tracked).filter(|tracked| tracked.request.is_pending()).count()
+        self.entries
+            .values()
+            .filter_map(Entry::tracked)
+            .filter(|tracked| tracked.request.is_pending())
+            .count()
     }
 
     fn request(
@@ -93,7 +101,7 @@ impl Engine {
         let Some(entry) = self.entries.get(&hold) else { return };
         let agent = self.agent_facts(AgentId(entry.kernel.agent));
         let Some(id) = self.draw_id() else {
-            // The task stays held, and the next sweep tries again.
+            // The task stays held, and the next sweep tries again; what was filed is given up by it.
             error!(%hold, "cannot find a free request id");
             self.entries.remove(&hold);
             return;
@@ -102,7 +110,8 @@ impl Engine {
         let request = Request {
             id,
             hold,
-            wait: decision.wait,
+            // As the kernel half does it, which may know the program under an older rule.
+            wait: if entry.kernel.phase == PHASE_FILED { Wait::Refuse } else { Wait::Hold },
             made_at,
             deadline: made_at.after(decision.timeout),
             valid_for: decision.valid_for,

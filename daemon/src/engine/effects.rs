@@ -102,6 +102,7 @@ impl Engine {
                 let interpreter = self.covered_interpreter(hold);
                 self.answer(hold, VERDICT_ALLOW, until, interpreter)
             }
+            Effect::Refuse if self.is_filed(hold) => self.gate.withdraw(hold.0.get()),
             Effect::Refuse => self.answer(hold, VERDICT_DENY, now, FileKey::default()),
             Effect::Resume => {
                 if let Some(entry) = self.entries.get_mut(&hold) {
@@ -139,6 +140,10 @@ impl Engine {
         let answer =
             Allowance { verdict, pad: 0, expires_at: until.0, interpreter, arguments: [0; 2], spare: [0; 4] };
         self.gate.answer(hold.0.get(), answer)
+    }
+
+    fn is_filed(&self, hold: HoldId) -> bool {
+        self.entries.get(&hold).is_some_and(|entry| entry.kernel.arguments != [0; 2])
     }
 
     fn covered_interpreter(&self, hold: HoldId) -> FileKey {

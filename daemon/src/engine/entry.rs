@@ -13,12 +13,14 @@ pub(super) struct Entry {
     pub(super) stage: Stage,
     /// Letting the task go on, while the kernel has not said that it did.
     pub(super) release: Option<Release>,
-    /// Sweeps in a row that found the task outside of its exec.
+    /// Sweeps in a row that found the task outside of its exec, or no record of what was filed.
     pub(super) astray: u8,
 }
 
 /// How far we are with a hold.
 pub(super) enum Stage {
+    /// It was filed, and the record that says what it is has not come yet.
+    Awaiting,
     /// A reader is looking at it.
     Observing,
     /// No rule is about it; it goes on, and nobody is asked.
@@ -54,14 +56,14 @@ impl Entry {
     pub(super) fn tracked(&self) -> Option<&Tracked> {
         match &self.stage {
             Stage::Request(tracked) => Some(tracked),
-            Stage::Observing | Stage::Passing => None,
+            Stage::Awaiting | Stage::Observing | Stage::Passing => None,
         }
     }
 
     pub(super) fn tracked_mut(&mut self) -> Option<&mut Tracked> {
         match &mut self.stage {
             Stage::Request(tracked) => Some(tracked),
-            Stage::Observing | Stage::Passing => None,
+            Stage::Awaiting | Stage::Observing | Stage::Passing => None,
         }
     }
 }

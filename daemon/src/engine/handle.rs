@@ -50,7 +50,8 @@ impl EngineHandle {
     }
 
     async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> Command) -> Result<T, Problem> {
-        let ended = || Kind::Unavailable.with("cannot ask the engine: it has ended; see the journal of holdpointd");
+        let ended =
+            || Kind::Unavailable.with("cannot ask the engine: it has ended; see the journal of holdpointd");
         let (reply, answer) = oneshot::channel();
         self.commands.send(question(reply)).await.map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
@@ -84,7 +85,8 @@ impl Desk for EngineHandle {
         // Reading files, and looking for those that a glob matches, is not the engine's to wait for.
         let config = Arc::clone(&self.config);
         let loaded = tokio::task::spawn_blocking(move || rules::load(&config)).await;
-        let loaded = loaded.map_err(|_| Kind::Internal.with("cannot read the rules: the reader failed inside"))?;
+        let loaded =
+            loaded.map_err(|_| Kind::Internal.with("cannot read the rules: the reader failed inside"))?;
         let rules = loaded.map_err(|cause| Kind::BadPolicy.with(cause.to_string()))?;
         self.ask(|reply| Command::Install(Box::new(rules), reply)).await
     }

@@ -1,13 +1,14 @@
 //! What the kernel half says: doorbells, and the sweep that finds what no doorbell told.
 
 use holdpoint_abi::{
-    CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_USED, CAUSE_VERDICT, Doorbell, Hold, PHASE_EXITED,
-    PHASE_GONE, PHASE_HELD, PHASE_KILLED, PHASE_REFUSED, PHASE_REPLACED, PHASE_RUNNING, RING_SIGNAL,
+    CAUSE_ARGUMENTS, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_USED, CAUSE_VERDICT, Doorbell,
+    Hold, PHASE_EXITED, PHASE_FILED, PHASE_GONE, PHASE_HELD, PHASE_KILLED, PHASE_REFUSED, PHASE_REPLACED,
+    PHASE_RUNNING, RING_SIGNAL,
 };
 use holdpoint_core::{
     facts::AgentFacts,
     id::{AgentId, HoldId},
-    request::{Effect, Input, KernelPhase, State},
+    request::{Effect, Input, KernelPhase, Outcome, State},
 };
 use tracing::error;
 
@@ -26,7 +27,10 @@ const ASTRAY_SWEEPS: u8 = 3;
 impl Engine {
     pub(super) fn doorbell(&mut self, doorbell: Doorbell) {
         if doorbell.kind == RING_SIGNAL {
-            let of_process = |(_, entry): &(&HoldId, &Entry)| entry.kernel.tgid == doorbell.tgid;
+            // What is filed does not end with the process that filed it.
+            let of_process = |(_, entry): &(&HoldId, &Entry)| {
+                entry.kernel.tgid == doorbell.tgid && entry.kernel.phase != PHASE_FILED
+            };
             let held: Vec<HoldId> = self.entries.iter().filter(of_process).map(|(hold, _)| *hold).collect();
             for hold in held {
                 self.look_for_signals(hold);
@@ -62,7 +66,8 @@ impl Engine {
             }
         }
         let known: std::collections::HashSet<u64> = holds.iter().map(|(id, _)| *id).collect();
-        let lost: Vec<HoldId> = self.entries.keys().filter(|hold| !known.contains(&hold.0.get())).copied().collect();
+        let lost: Vec<HoldId> =
+            self.entries.keys().filter(|hold| !known.contains(&hold.0.get())).copied().collect();
         for hold in lost {
             self.look_at(hold.0.get());
         }
@@ -76,12 +81,14 @@ impl Engine {
             self.look_for_signals(hold);
             self.look_whether_astray(hold);
         }
+        self.sweep_filings();
     }
 
     fn kernel_says(&mut self, hold: HoldId, kernel: Hold) {
         let Some(entry) = self.entries.get_mut(&hold) else {
             match kernel.phase {
                 PHASE_HELD => self.begin(hold, kernel),
+                PHASE_FILED => drop(self.entries.insert(hold, Entry::new(kernel, Stage::Awaiting))),
                 // What ran unasked, or was over before a restart, and has been dealt with.
                 PHASE_RUNNING => {}
                 _ => self.forget_quietly(hold),
@@ -94,8 +101,9 @@ impl Engine {
             entry.release = None;
         }
         match &entry.stage {
-            Stage::Observing | Stage::Passing if kernel.phase == PHASE_HELD || kernel.phase == PHASE_RUNNING => {}
-            Stage::Observing | Stage::Passing => self.forget_quietly(hold),
+            Stage::Awaiting | Stage::Observing | Stage::Passing
+                if matches!(kernel.phase, PHASE_HELD | PHASE_FILED | PHASE_RUNNING) => {}
+            Stage::Awaiting | Stage::Observing | Stage::Passing => self.forget_quietly(hold),
             Stage::Request(_) if kernel.phase == before && kernel.phase == PHASE_HELD => {}
             Stage::Request(_) => match phase(&kernel) {
                 Some(phase) => self.input(hold, &Input::Kernel(phase), note(&kernel)),
@@ -113,7 +121,7 @@ impl Engine {
     }
 
     /// Takes a hold that is no request out of everything.
-    fn forget_quietly(&mut self, hold: HoldId) {
+    pub(super) fn forget_quietly(&mut self, hold: HoldId) {
         self.entries.remove(&hold);
         if let Err(cause) = self.gate.forget(hold.0.get()) {
             error!(%hold, %cause, "cannot take a hold out of the kernel's map");
@@ -124,7 +132,8 @@ impl Engine {
     pub(super) fn begin(&mut self, hold: HoldId, kernel: Hold) {
         self.entries.insert(hold, Entry::new(kernel, Stage::Observing));
         let agent = self.agent_facts(AgentId(kernel.agent));
-        let (workers, sender, config) = (self.workers.clone(), self.observations.clone(), self.config.clone());
+        let (workers, sender, config) =
+            (self.workers.clone(), self.observations.clone(), self.config.clone());
         let tags = self.gate.tags().clone();
         tokio::spawn(async move {
             let reading = move || observe::observe(&kernel, &agent, &config, &tags);
@@ -143,19 +152,24 @@ impl Engine {
     }
 
     /// Puts an input into a request's state machine.
-    pub(super) fn input(&mut self, hold: HoldId, input: &Input, note: Option<String>) {
+    pub(super) fn input(&mut self, hold: HoldId, input: &Input, note: Option<&str>) {
         let now = clock::boot();
         let Some(entry) = self.entries.get_mut(&hold) else { return };
         let kernel = entry.kernel;
         let Some(tracked) = entry.tracked_mut() else { return };
+        let was_ended = tracked.request.is_ended();
         let effects = tracked.request.step(input, now);
-        if *input == Input::Kernel(KernelPhase::Refused)
+        // What was filed is refused at the moment of the denial: the kernel half reports no refusal.
+        let refused =
+            *input == Input::Kernel(KernelPhase::Refused) || (tracked.request.is_ended() && !was_ended);
+        if refused
+            && matches!(tracked.request.state, State::Ended { outcome: Outcome::Refused, .. })
             && let Ok(Some(stored)) = self.store.request(&tracked.request.id)
             && let Some(facts) = stored.facts
         {
             self.repeats.refused(&kernel, &facts.argv, now);
         }
-        self.follow(hold, &effects, note.as_deref());
+        self.follow(hold, &effects, note);
     }
 
     /// Plans effects and sets the alarm for the request's next clock.
@@ -164,20 +178,28 @@ impl Engine {
             return;
         }
         self.plan(hold, effects, note);
-        let clock = self.entries.get(&hold).and_then(Entry::tracked).and_then(|tracked| tracked.request.next_clock());
+        let clock =
+            self.entries.get(&hold).and_then(Entry::tracked).and_then(|tracked| tracked.request.next_clock());
         if let Some(at) = clock {
             self.alarms.push(std::cmp::Reverse((at, hold)));
         }
     }
 
     /// A signal whose default action ends the process waits for it: it cannot act while the process is stopped.
+    ///
+    /// Where the process handles the signal (Ctrl-C below `sh -c`), it is continued for the handler's sake.
     fn look_for_signals(&mut self, hold: HoldId) {
         let Some(entry) = self.entries.get(&hold) else { return };
-        let undecided = entry.tracked().is_some_and(|tracked| {
-            matches!(tracked.request.state, State::Pending | State::Approved { .. })
-        });
-        if undecided && process::status(entry.kernel.tgid).is_some_and(|status| status.due & ENDING != 0) {
-            let note = "a signal that ends the process arrived while it was held".to_owned();
+        let undecided = entry
+            .tracked()
+            .is_some_and(|tracked| matches!(tracked.request.state, State::Pending | State::Approved { .. }));
+        let Some(status) = process::status(entry.kernel.tgid).filter(|_| undecided) else { return };
+        if status.due & ENDING == 0 && status.handled & ENDING != 0 {
+            // The handler can run only while the process does. If it returns, the exec is held again.
+            super::release::let_handler_run(&entry.kernel);
+        }
+        if status.due & ENDING != 0 {
+            let note = "a signal that ends the process arrived while it was held";
             self.input(hold, &Input::Signalled, Some(note));
         }
     }
@@ -191,7 +213,7 @@ impl Engine {
         }
         entry.astray += 1;
         if entry.astray >= ASTRAY_SWEEPS {
-            let note = "the process went on without its exec".to_owned();
+            let note = "the process went on without its exec";
             if self.gate.forget(hold.0.get()).is_ok() {
                 self.input(hold, &Input::Kernel(KernelPhase::Gone), Some(note));
             }
@@ -220,6 +242,7 @@ const ENDING: u64 = !(1 << 16 | 1 << 17 | 0b1111 << 18 | 1 << 22 | 1 << 27);
 pub(super) fn phase(hold: &Hold) -> Option<KernelPhase> {
     Some(match hold.phase {
         PHASE_HELD => KernelPhase::Held,
+        PHASE_FILED => KernelPhase::Filed,
         PHASE_RUNNING => KernelPhase::Running,
         PHASE_REFUSED => KernelPhase::Refused,
         PHASE_KILLED => KernelPhase::Killed,
@@ -232,15 +255,16 @@ pub(super) fn phase(hold: &Hold) -> Option<KernelPhase> {
 }
 
 /// The kernel's cause in words, where the phase does not say all.
-fn note(hold: &Hold) -> Option<String> {
+fn note(hold: &Hold) -> Option<&'static str> {
     let text = match (hold.phase, hold.cause) {
         (PHASE_REPLACED, _) => "its process executed another listed program",
         (_, 0 | CAUSE_VERDICT) => return None,
         (_, CAUSE_EXPIRED) => "the allowance expired before the program began",
         (_, CAUSE_INTERPRETER) => "the script's interpreter is listed and was not approved",
         (_, CAUSE_USED) => "the allowance was gone when the program was about to begin",
+        (_, CAUSE_ARGUMENTS) => "the arguments at the start of the program were not those that were approved",
         (_, CAUSE_CORRUPT) => "the allowance was damaged",
         _ => "for a cause that this version does not know",
     };
-    Some(text.to_owned())
+    Some(text)
 }

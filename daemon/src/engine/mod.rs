@@ -9,6 +9,7 @@ mod agents;
 mod answer;
 mod effects;
 mod entry;
+mod filings;
 mod handle;
 mod kernel_events;
 mod queries;
@@ -17,15 +18,18 @@ mod repeats;
 mod run;
 
 pub(crate) use handle::EngineHandle;
+pub(crate) use release::go_on;
 pub(crate) use run::{Parts, start};
 
 use std::{
-    collections::{BinaryHeap, HashMap},
     cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
     sync::Arc,
 };
 
-use holdpoint_core::{config::Config, id::HoldId, id::RequestId, time::BootTime, time::WallTime, wire::Change};
+use holdpoint_core::{
+    config::Config, id::HoldId, id::RequestId, time::BootTime, time::WallTime, wire::Change,
+};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::{

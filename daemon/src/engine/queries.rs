@@ -1,7 +1,7 @@
 //! Answers to the API.
 
 use holdpoint_core::{
-    id::parse_prefix,
+    id::{REQUEST_ID_LENGTH, RequestId, parse_prefix},
     request::{Vote, VoteError, VoteKind, Voter},
     wire::{Log, LogEvent, Problem, Reloaded, RequestList, RequestView, Status, VoteBody},
 };
@@ -16,6 +16,11 @@ use crate::{
     store::{Found, StoreError, StoredRequest, Write},
     sys::{clock, process::Process},
 };
+
+/// How long after its end a request still makes a short prefix ambiguous, in milliseconds.
+const JUST_ENDED_MS: u64 = 60_000;
+/// Requests that are looked at for that.
+const RECENT: u32 = 256;
 
 impl Engine {
     /// Answers one command. False where the engine shall end.
@@ -57,13 +62,15 @@ impl Engine {
     fn find(&self, prefix: &str) -> Result<StoredRequest, Problem> {
         let prefix = parse_prefix(prefix).map_err(|cause| Kind::BadId.with(cause.to_string()))?;
         let unknown = || {
-            Kind::UnknownId.with(format!("no request has an id that begins with '{prefix}'; 'holdpoint pending' lists them"))
+            Kind::UnknownId.with(format!(
+                "no request has an id that begins with '{prefix}'; 'holdpoint pending' lists them"
+            ))
         };
         match self.store.find(&prefix).map_err(unreadable)? {
             Found::None => Err(unknown()),
             Found::One(id) => self.store.request(&id).map_err(unreadable)?.ok_or_else(unknown),
             Found::Many(ids) => {
-                let ids: Vec<&str> = ids.iter().map(holdpoint_core::id::RequestId::as_str).take(10).collect();
+                let ids: Vec<&str> = ids.iter().map(RequestId::as_str).take(10).collect();
                 let detail = format!("'{prefix}' could be any of {}; type more of it", ids.join(", "));
                 Err(Kind::AmbiguousId.with(detail))
             }
@@ -73,6 +80,9 @@ impl Engine {
     fn vote(&mut self, prefix: &str, body: VoteBody, voter: Voter) -> Result<RequestView, Problem> {
         let stored = self.find(prefix)?;
         let id = stored.request.id.clone();
+        if prefix.len() < REQUEST_ID_LENGTH {
+            self.no_other_just_ended(prefix, &id)?;
+        }
         let already = |verdict: Option<holdpoint_core::request::Verdict>| {
             let why = verdict.map(VoteError::AlreadyDecided).map(|error| error.to_string());
             let why = why.unwrap_or_else(|| "the request is over".to_owned());
@@ -94,19 +104,41 @@ impl Engine {
         self.flush();
         counted.map_err(|_| already(verdict))?;
         if let Some(cause) = self.store_problem.as_ref().filter(|_| vote.kind == VoteKind::Approve) {
-            let detail = format!("cannot approve '{id}': {cause}; it is refused, since nothing runs that is not on record");
+            let detail = format!(
+                "cannot approve '{id}': {cause}; it is refused, since nothing runs that is not on record"
+            );
             return Err(Kind::StoreFailed.with(detail));
         }
         let stored = self.store.request(&id).map_err(unreadable)?;
         stored.as_ref().map(view).ok_or_else(|| Kind::Internal.with(format!("request '{id}' has gone")))
     }
 
+    /// A vote by a short prefix may be meant for a request that ended while it was typed. Then it is not counted
+    /// for another one that happens to begin so.
+    fn no_other_just_ended(&self, prefix: &str, id: &RequestId) -> Result<(), Problem> {
+        let now = clock::wall().0;
+        let other = |stored: &&StoredRequest| {
+            let just = stored.ended_at.is_some_and(|at| now.saturating_sub(at.0) < JUST_ENDED_MS);
+            stored.request.id != *id && just && stored.request.id.as_str().starts_with(prefix)
+        };
+        match self.store.recent(RECENT).map_err(unreadable)?.iter().find(other) {
+            Some(ended) => Err(Kind::AmbiguousId.with(format!(
+                "'{prefix}' could be '{id}', or '{}', which ended just now; type the whole id",
+                ended.request.id
+            ))),
+            None => Ok(()),
+        }
+    }
+
     fn status(&self) -> Result<Status, Problem> {
-        let counters = kernel::counters(&self.gate).map_err(|cause| Kind::Internal.with(cause.to_string()))?;
+        let counters =
+            kernel::counters(&self.gate).map_err(|cause| Kind::Internal.with(cause.to_string()))?;
         let tracked = || self.entries.values().filter_map(Entry::tracked);
-        let running = |entry: &&super::entry::Tracked| entry.request.state == holdpoint_core::request::State::Running;
+        let running =
+            |entry: &&super::entry::Tracked| entry.request.state == holdpoint_core::request::State::Running;
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        let problems = self.store_problem.iter().map(|cause| format!("every ask is denied: {cause}")).collect();
+        let problems =
+            self.store_problem.iter().map(|cause| format!("every ask is denied: {cause}")).collect();
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             enforcing: true,
@@ -125,12 +157,18 @@ impl Engine {
 
     /// Puts rules in force: the kernel half's lists first, then what is decided by them.
     pub(super) fn install(&mut self, rules: Rules) -> Result<Reloaded, Problem> {
-        self.list(&rules).map_err(|cause| Kind::Internal.with(format!("the old rules stay in force: {cause}")))?;
+        self.list(&rules)
+            .map_err(|cause| Kind::Internal.with(format!("the old rules stay in force: {cause}")))?;
         let count = u64::try_from(rules.policy.rules().len()).unwrap_or(u64::MAX);
-        let warnings = rules.warnings.iter().map(ToString::to_string).collect();
+        let warnings = rules.told_warnings();
         self.rules = rules;
         self.writes.push(log_entry(LogEvent::PolicyLoaded { rules: count }));
-        info!(rules = count, files = self.rules.files.len(), names = self.rules.names.len(), "rules are in force");
+        info!(
+            rules = count,
+            files = self.rules.files.len(),
+            names = self.rules.names.len(),
+            "rules are in force"
+        );
         Ok(Reloaded { rules: count, warnings })
     }
 
@@ -147,7 +185,8 @@ impl Engine {
         let mut requests = Vec::new();
         for tracked in self.entries.values().filter_map(Entry::tracked) {
             if tracked.agent.0 == state.agent && tracked.request.is_pending() {
-                requests.extend(self.store.request(&tracked.request.id).map_err(unreadable)?.as_ref().map(view));
+                requests
+                    .extend(self.store.request(&tracked.request.id).map_err(unreadable)?.as_ref().map(view));
             }
         }
         requests.sort_by_key(|request| request.made_at);

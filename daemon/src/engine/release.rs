@@ -38,7 +38,7 @@ impl Engine {
 
 /// Continues the stopped parents inside the agent that were stopped after the hold began, the outermost first,
 /// and then the held process. sudo, su and runuser stop themselves when their child stops.
-fn go_on(hold: &Hold, tags: &Tags) {
+pub(crate) fn go_on(hold: &Hold, tags: &Tags) {
     // A SIGCONT to one that runs would do nothing but call its handler.
     let Some(held) = process::held(hold).filter(|stat| is_stopped(stat.state)) else { return };
     let mut parents = Vec::new();
@@ -63,6 +63,15 @@ fn go_on(hold: &Hold, tags: &Tags) {
         if let Err(cause) = process.send(Signal::Continue) {
             debug!(pid = hold.tgid, %cause, "cannot continue a process; it has ended");
         }
+    }
+}
+
+/// Continues a held process whose handler for a pending signal could not run.
+pub(super) fn let_handler_run(hold: &Hold) {
+    let stopped = process::held(hold).is_some_and(|stat| is_stopped(stat.state));
+    let Ok(task) = Process::open(hold.tgid) else { return };
+    if stopped && process::is_the_one(hold) && task.send(Signal::Continue).is_err() {
+        debug!(pid = hold.tgid, "cannot continue a process; it has ended");
     }
 }
 

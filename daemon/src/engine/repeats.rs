@@ -44,7 +44,9 @@ impl Repeats {
     pub(super) fn repeats(&mut self, hold: &Hold, argv: &[Alleged], now: BootTime) -> bool {
         self.0.retain(|refused| refused.until > now);
         self.0.iter().any(|refused| {
-            refused.process == (hold.tgid, hold.started_at) && refused.file == hold.file && refused.argv == argv
+            refused.process == (hold.tgid, hold.started_at)
+                && refused.file == hold.file
+                && refused.argv == argv
         })
     }
 }

@@ -2,17 +2,18 @@
 
 use std::{
     collections::{BinaryHeap, HashMap},
-    io, thread,
+    io,
     sync::Arc,
+    thread,
     time::Duration,
 };
 
 use aya::maps::{MapData, RingBuf};
-use holdpoint_abi::{Doorbell, Listed, LISTED_HOLD};
+use holdpoint_abi::{Doorbell, Listed};
 use holdpoint_core::{
     config::Config,
     id::HoldId,
-    request::{KernelPhase, Verdict, Outcome, State},
+    request::{KernelPhase, Outcome, State, Verdict},
     wire::LogEvent,
 };
 use tokio::{
@@ -31,7 +32,7 @@ use super::{
 };
 use crate::{
     kernel::{Gate, KernelError},
-    observe::workers::Workers,
+    observe::{Filed, workers::Workers},
     rules::Rules,
     store::{Store, StoreError, StoredRequest},
     sys::{clock, readiness},
@@ -69,6 +70,8 @@ const CHANGES: usize = 1024;
 const SWEEP: Duration = Duration::from_secs(1);
 /// Doorbells and observations that go into one transaction at most.
 const BATCH: usize = 256;
+/// Filings that are taken at a time at most; each has some kilobytes.
+const FILINGS_BATCH: usize = 32;
 
 /// Starts the engine: lists what the rules are about, takes over what was held before, and begins.
 ///
@@ -80,7 +83,7 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
     let (changes, _) = broadcast::channel(CHANGES);
     let handle = EngineHandle { commands, changes: changes.clone(), config: Arc::clone(&parts.config) };
     let mut gate = parts.gate;
-    let doorbells = gate.take_doorbells();
+    let (doorbells, filings) = (gate.take_doorbells(), gate.take_filings());
     let mut engine = Engine {
         config: parts.config,
         gate,
@@ -106,9 +109,13 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name("engine".to_owned()).spawn(move || {
         runtime.block_on(async move {
-            match doorbells.map(readiness::watch) {
-                Some(Ok(doorbells)) => engine.run(doorbells, questions, observed).await,
-                Some(Err(cause)) => error!(%cause, "cannot wait for the kernel's doorbells"),
+            match doorbells.map(readiness::watch).zip(filings.map(readiness::watch)) {
+                Some((Ok(doorbells), Ok(filings))) => {
+                    engine.run(doorbells, filings, questions, observed).await
+                }
+                Some((Err(cause), _) | (_, Err(cause))) => {
+                    error!(%cause, "cannot wait for the kernel's doorbells")
+                }
                 None => error!("the kernel's doorbells have another reader"),
             }
         });
@@ -120,6 +127,7 @@ impl Engine {
     async fn run(
         mut self,
         mut doorbells: AsyncFd<RingBuf<MapData>>,
+        mut filings: AsyncFd<RingBuf<MapData>>,
         mut questions: mpsc::Receiver<Command>,
         mut observed: mpsc::Receiver<super::Observation>,
     ) {
@@ -139,6 +147,16 @@ impl Engine {
                         rung.into_iter().for_each(|doorbell| self.doorbell(doorbell));
                     }
                     Err(cause) => error!(%cause, "cannot wait for the kernel's doorbells; the sweep goes on"),
+                },
+                ready = filings.readable_mut() => match ready {
+                    Ok(mut guard) => {
+                        let (filed, more) = take_filings(guard.get_inner_mut());
+                        if !more {
+                            guard.clear_ready();
+                        }
+                        filed.into_iter().for_each(|filed| self.filed(filed));
+                    }
+                    Err(cause) => error!(%cause, "cannot wait for what the kernel half files"),
                 },
                 Some(observation) = observed.recv() => {
                     self.observed(observation);
@@ -199,7 +217,11 @@ impl Engine {
             let at = clock::wall();
             let state = request.state.clone();
             let (id, agent) = (request.id.clone(), stored.agent_name);
-            self.writes.push(crate::store::Write::UpdateRequest { request, ended_at: Some(at), note: note.clone() });
+            self.writes.push(crate::store::Write::UpdateRequest {
+                request,
+                ended_at: Some(at),
+                note: note.clone(),
+            });
             self.writes.push(crate::store::Write::Log {
                 at,
                 request: Some(id),
@@ -229,8 +251,11 @@ impl Engine {
         self.generation = self.generation.wrapping_add(1).max(1);
         // A daemon before this one has counted, too: its entries must not look like ours.
         let generation = self.generation ^ std::process::id().rotate_left(16);
-        let files: Vec<_> = rules.files.keys().copied().collect();
-        self.gate.list(&files, &rules.names, Listed { generation, wait: LISTED_HOLD })
+        let files =
+            rules.files.keys().map(|key| (*key, Listed { generation, wait: rules.wait_of_file(*key) }));
+        let names =
+            rules.names.iter().map(|name| (*name, Listed { generation, wait: rules.wait_of_name(name) }));
+        self.gate.list(files, names, generation)
     }
 
     fn next_alarm(&self) -> Instant {
@@ -264,7 +289,9 @@ const NO_HOLD: holdpoint_abi::Hold = holdpoint_abi::Hold {
     held_at: 0,
     changed_at: 0,
     name: [0; holdpoint_abi::NAME_LENGTH],
-    spare: [0; 4],
+    arguments: [0; 2],
+    retried_at: 0,
+    spare: 0,
 };
 
 /// The doorbells that are in the buffer now, a batch at most.
@@ -279,6 +306,19 @@ fn take(ring: &mut RingBuf<MapData>) -> Vec<Doorbell> {
         }
     }
     rung
+}
+
+/// What is filed in the buffer now, a batch at most, and whether there may be more.
+fn take_filings(ring: &mut RingBuf<MapData>) -> (Vec<Filed>, bool) {
+    let mut filed = Vec::new();
+    for _ in 0..FILINGS_BATCH {
+        let Some(item) = ring.next() else { return (filed, false) };
+        match Filed::parse(&item) {
+            Some(one) => filed.push(one),
+            None => warn!(bytes = item.len(), "a filing of the kernel half is damaged"),
+        }
+    }
+    (filed, true)
 }
 
 fn parse(bytes: &[u8]) -> Option<Doorbell> {

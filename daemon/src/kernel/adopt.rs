@@ -5,11 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use aya::programs::loaded_programs;
 use holdpoint_abi::ABI_VERSION;
 
 use super::{
     load::{KernelError, PROGRAMS},
-    maps::{MAPS, read_meta},
+    maps::{Gate, MAPS, read_meta},
 };
 
 /// The directory in bpffs.
@@ -57,12 +58,16 @@ impl Pins {
         }
         let other = |what: String| KernelError::OtherVersion { pins: self.0.clone(), what };
         if meta.abi_version != ABI_VERSION {
-            return Err(other(format!("their records are version {}, ours are {ABI_VERSION}", meta.abi_version)));
+            return Err(other(format!(
+                "their records are version {}, ours are {ABI_VERSION}",
+                meta.abi_version
+            )));
         }
         if meta.object != object {
             return Err(other("their object file has another content than ours".to_owned()));
         }
-        let missing = MAPS.iter().map(|name| self.map(name)).chain(PROGRAMS.iter().map(|(name, _)| self.link(name)));
+        let missing =
+            MAPS.iter().map(|name| self.map(name)).chain(PROGRAMS.iter().map(|(name, _)| self.link(name)));
         match missing.into_iter().find(|path| !path.exists()) {
             Some(path) => Err(other(format!("'{}' is not there any more", path.display()))),
             None => Ok(Found::Adoptable),
@@ -95,12 +100,29 @@ impl Pins {
     }
 }
 
-/// Opens the gate for good: takes programs and maps out of the kernel.
+/// Takes programs and maps out of the kernel. It lets go of the programs a little later: see [`is_attached`].
 ///
 /// # Errors
 /// When something cannot be unpinned.
-pub(crate) fn take_down(pins: &Pins) -> Result<(), KernelError> {
+pub(crate) fn remove(pins: &Pins) -> Result<(), KernelError> {
     pins.remove()
+}
+
+/// Opens what is pinned, whichever version pinned it.
+///
+/// # Errors
+/// When the maps are not there, or not such as ours.
+pub(crate) fn adopt(pins: &Pins) -> Result<Gate, KernelError> {
+    Gate::open(pins)
+}
+
+/// Whether the kernel has any of our programs. Unpinning a link frees it from deferred work.
+pub(crate) fn is_attached() -> bool {
+    let ours =
+        |name: &str| PROGRAMS.iter().any(|(program, _)| program.as_bytes().starts_with(name.as_bytes()));
+    loaded_programs()
+        .flatten()
+        .any(|program| program.name_as_str().is_some_and(|name| !name.is_empty() && ours(name)))
 }
 
 fn failed(operation: &'static str, path: &Path, cause: &io::Error) -> KernelError {

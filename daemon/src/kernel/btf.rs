@@ -55,6 +55,8 @@ pub(crate) fn offsets(btf: &[u8], storage_may_fail: bool) -> Result<Offsets, Btf
         task_exit_code: at("task_struct", "exit_code")?,
         task_start_boottime: at("task_struct", "start_boottime")?,
         task_tgid: at("task_struct", "tgid")?,
+        task_real_parent: at("task_struct", "real_parent")?,
+        task_login_uid: at("task_struct", "loginuid").unwrap_or(0),
         signal_live: at("signal_struct", "live")?,
         signal_flags: at("signal_struct", "flags")?,
         signal_group_exit_code: at("signal_struct", "group_exit_code")?,
@@ -62,6 +64,8 @@ pub(crate) fn offsets(btf: &[u8], storage_may_fail: bool) -> Result<Offsets, Btf
         bprm_filename: at("linux_binprm", "filename")?,
         bprm_interp: at("linux_binprm", "interp")?,
         bprm_exec: at("linux_binprm", "exec")?,
+        bprm_p: at("linux_binprm", "p")?,
+        bprm_argc: at("linux_binprm", "argc")?,
         file_inode: at("file", "f_inode")?,
         file_dentry: at("file", "f_path")? + dentry,
         dentry_name: at("dentry", "d_name")? + at("qstr", "name")?,
@@ -172,9 +176,28 @@ mod tests {
     fn small_btf() -> Vec<u8> {
         let strings = b"\0task\0a\0b\0c\0int\0";
         let words: &[u32] = &[
-            12, 1 << 24, 4, 32, // 1: int
-            1, 4 << 24 | 2, 8, 6, 1, 0, 0, 3, 32, // 2: struct task
-            0, 1 << 31 | 5 << 24 | 2, 4, 8, 1, 0, 10, 1, 8 << 24, // 3: anonymous union with a bit field
+            12,
+            1 << 24,
+            4,
+            32, // 1: int
+            1,
+            4 << 24 | 2,
+            8,
+            6,
+            1,
+            0,
+            0,
+            3,
+            32, // 2: struct task
+            0,
+            1 << 31 | 5 << 24 | 2,
+            4,
+            8,
+            1,
+            0,
+            10,
+            1,
+            8 << 24, // 3: anonymous union with a bit field
         ];
         let mut btf = vec![0x9f, 0xeb, 1, 0];
         let length = u32::try_from(words.len() * 4).unwrap();

@@ -10,18 +10,38 @@ pub(crate) fn describe(counter: C) -> (&'static str, &'static str) {
     match counter {
         C::Held => ("held", "listed execs of agents that were held"),
         C::HeldAgain => ("held_again", "held execs that somebody continued too early; they were held again"),
-        C::RefusedByVerdict => ("refused_by_verdict", "execs refused because of a denial, an expiry or a rule"),
-        C::RefusedRingFull => ("refused_ring_full", "execs refused because the daemon did not keep up with events"),
-        C::RefusedHoldsFull => ("refused_holds_full", "execs refused because too many actions are held or running"),
+        C::RefusedByVerdict => {
+            ("refused_by_verdict", "execs refused because of a denial, an expiry or a rule")
+        }
+        C::RefusedRingFull => {
+            ("refused_ring_full", "execs refused because the daemon did not keep up with events")
+        }
+        C::RefusedHoldsFull => {
+            ("refused_holds_full", "execs refused because too many actions are held or running")
+        }
         C::RefusedNoSignal => ("refused_no_signal", "execs refused because the task could not be stopped"),
-        C::RefusedUnreadable => ("refused_unreadable", "execs refused because file or name could not be read"),
+        C::RefusedUnreadable => {
+            ("refused_unreadable", "execs refused because file or name could not be read")
+        }
         C::RefusedInDoubt => ("refused_in_doubt", "execs refused because it was unclear whose task it was"),
-        C::RefusedOther => ("refused_other", "execs refused because the allowance did not fit or had expired"),
+        C::RefusedOther => {
+            ("refused_other", "execs refused because the allowance did not fit or had expired")
+        }
         C::ForkRefused => ("fork_refused", "forks of agents refused because the child could not be tagged"),
         C::Allowed => ("allowed", "execs that went on under an allowance"),
         C::Killed => ("killed", "processes killed at commit, before the first instruction"),
         C::ControlRefused => ("control_refused", "attempts of agents to reach the control socket"),
-        C::DoorbellDropped => ("doorbell_dropped", "events dropped while the buffer was full; found by the sweep"),
+        C::DoorbellDropped => {
+            ("doorbell_dropped", "events dropped while the buffer was full; found by the sweep")
+        }
+        C::Filed => ("filed", "listed execs that were refused at once and filed for a decision"),
+        C::RefusedPending => {
+            ("refused_pending", "retries of filed execs, refused because they are not decided yet")
+        }
+        C::RefusedArguments => (
+            "refused_arguments",
+            "execs with arguments too long or not readable at once; use 'wait = \"hold\"' for such a program",
+        ),
     }
 }
 
@@ -56,6 +76,9 @@ const ALL: [C; holdpoint_abi::COUNTER_COUNT] = [
     C::Killed,
     C::ControlRefused,
     C::DoorbellDropped,
+    C::Filed,
+    C::RefusedPending,
+    C::RefusedArguments,
 ];
 
 #[cfg(test)]

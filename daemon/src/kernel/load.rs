@@ -67,7 +67,8 @@ pub(crate) enum KernelError {
 /// # Errors
 /// When it can be neither adopted nor loaded; then nothing that this call made stays behind.
 pub(crate) fn open(pins: &Pins, object: &Path, kernel: (u32, u32)) -> Result<Gate, KernelError> {
-    let read = |path: &Path| fs::read(path).map_err(|cause| KernelError::Read { path: path.to_owned(), cause });
+    let read =
+        |path: &Path| fs::read(path).map_err(|cause| KernelError::Read { path: path.to_owned(), cause });
     let code = read(object)?;
     let hash: [u8; 32] = Sha256::digest(&code).into();
     match pins.look(hash)? {
@@ -84,6 +85,8 @@ pub(crate) fn open(pins: &Pins, object: &Path, kernel: (u32, u32)) -> Result<Gat
     pins.create()?;
     let gate = load(pins, object, &code, &crate::sys::pod::Shared(offsets)).and_then(|ebpf| {
         let mut gate = Gate::open(pins)?;
+        // Before anything can be hashed with it.
+        gate.set_meta(|meta| meta.hash_key = rand::random())?;
         attach(pins, ebpf)?;
         gate.set_meta(|meta| *meta = Meta { abi_version: ABI_VERSION, attached: 1, object: hash, ..*meta })?;
         Ok(gate)
@@ -112,7 +115,9 @@ fn load(
         let program = ebpf.program_mut(name).ok_or_else(|| failed(format!("it has no program '{name}'")))?;
         let loaded = match hook {
             Hook::Lsm(function) => <&mut Lsm>::try_from(program).and_then(|it| it.load(function, &btf)),
-            Hook::Tracepoint(event) => <&mut BtfTracePoint>::try_from(program).and_then(|it| it.load(event, &btf)),
+            Hook::Tracepoint(event) => {
+                <&mut BtfTracePoint>::try_from(program).and_then(|it| it.load(event, &btf))
+            }
         };
         loaded.map_err(|error| failed(format!("the kernel refused '{name}': {}", chain(&error))))?;
     }
@@ -137,8 +142,11 @@ fn attach(pins: &Pins, mut ebpf: Ebpf) -> Result<(), KernelError> {
             }
         };
         let path = pins.link(program);
-        link.pin(&path)
-            .map_err(|error| KernelError::Pin { operation: "pin a link at", path, cause: chain(&error) })?;
+        link.pin(&path).map_err(|error| KernelError::Pin {
+            operation: "pin a link at",
+            path,
+            cause: chain(&error),
+        })?;
     }
     Ok(())
 }

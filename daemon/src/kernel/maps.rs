@@ -3,7 +3,9 @@
 use std::{io, os::fd::AsFd, sync::Arc};
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
-use holdpoint_abi::{Allowance, COUNTER_COUNT, FileKey, Hold, Listed, Meta, NAME_LENGTH, Name, TaskState};
+use holdpoint_abi::{
+    Allowance, COUNTER_COUNT, FileKey, Hold, Listed, Meta, NAME_LENGTH, Name, Retry, TaskState,
+};
 
 use super::{
     adopt::Pins,
@@ -12,8 +14,8 @@ use super::{
 use crate::sys::{bpf, pod::Shared, process::Process};
 
 /// All maps, by name.
-pub(super) const MAPS: [&str; 8] =
-    ["tasks", "holds", "allowances", "files", "names", "doorbells", "counters", "meta"];
+pub(super) const MAPS: [&str; 10] =
+    ["tasks", "holds", "allowances", "files", "names", "doorbells", "retries", "filings", "counters", "meta"];
 
 /// A hold id as the maps have it.
 pub(crate) type HoldId64 = u64;
@@ -32,6 +34,8 @@ pub(crate) struct Gate {
     counters: PerCpuArray<MapData, u64>,
     meta: Array<MapData, Shared<Meta>>,
     doorbells: Option<RingBuf<MapData>>,
+    retries: HashMap<MapData, Shared<Retry>, u64>,
+    filings: Option<RingBuf<MapData>>,
 }
 
 impl Gate {
@@ -45,12 +49,19 @@ impl Gate {
             counters: typed(pins, "counters", Map::PerCpuArray)?,
             meta: typed(pins, "meta", Map::Array)?,
             doorbells: Some(typed(pins, "doorbells", Map::RingBuf)?),
+            retries: typed(pins, "retries", Map::HashMap)?,
+            filings: Some(typed(pins, "filings", Map::RingBuf)?),
         })
     }
 
     /// The ring buffer. It has one reader.
     pub(crate) fn take_doorbells(&mut self) -> Option<RingBuf<MapData>> {
         self.doorbells.take()
+    }
+
+    /// The ring buffer of what was refused at once. It has one reader.
+    pub(crate) fn take_filings(&mut self) -> Option<RingBuf<MapData>> {
+        self.filings.take()
     }
 
     /// What the kernel says of a hold; none where it does not know it.
@@ -76,14 +87,21 @@ impl Gate {
 
     /// Takes a hold, and what is left of its answer, out of the maps.
     pub(crate) fn forget(&mut self, id: HoldId64) -> Result<(), KernelError> {
-        for (map, result) in [("allowances", self.allowances.remove(&id)), ("holds", self.holds.remove(&id))] {
-            match result {
-                Ok(()) | Err(MapError::KeyNotFound) => {}
-                Err(error) if is_not_found(&error) => {}
-                Err(error) => return Err(map_error(map, &error)),
+        self.withdraw(id)?;
+        // The next try of a filed action is a new one.
+        if let Some(hold) = self.hold(id)?.filter(|hold| hold.arguments != [0; 2]) {
+            let retry = Retry { agent: hold.agent, pad: 0, file: hold.file, arguments: hold.arguments };
+            // Where another filing of the same action has come since, the entry is that one's.
+            if self.retries.get(&Shared(retry), 0).is_ok_and(|of| of == id) {
+                gone("retries", self.retries.remove(&Shared(retry)))?;
             }
         }
-        Ok(())
+        gone("holds", self.holds.remove(&id))
+    }
+
+    /// Takes an answer back. Once this is done, nobody can use it any more.
+    pub(crate) fn withdraw(&mut self, id: HoldId64) -> Result<(), KernelError> {
+        gone("allowances", self.allowances.remove(&id))
     }
 
     /// Answers a hold.
@@ -97,18 +115,25 @@ impl Gate {
     }
 
     /// Lists these files and names, and nothing else. What is new comes in before what is old goes.
-    pub(crate) fn list(&mut self, files: &[FileKey], names: &[Name], listed: Listed) -> Result<(), KernelError> {
-        for key in files {
-            self.files.insert(Shared(*key), Shared(listed), 0).map_err(|error| map_error("files", &error))?;
+    pub(crate) fn list(
+        &mut self,
+        files: impl Iterator<Item = (FileKey, Listed)>,
+        names: impl Iterator<Item = (Name, Listed)>,
+        generation: u32,
+    ) -> Result<(), KernelError> {
+        for (key, listed) in files {
+            self.files.insert(Shared(key), Shared(listed), 0).map_err(|error| map_error("files", &error))?;
         }
-        for name in names {
+        for (name, listed) in names {
             self.names.insert(name, Shared(listed), 0).map_err(|error| map_error("names", &error))?;
         }
-        let old: Vec<_> = self.files.iter().flatten().filter(|(_, value)| value.0 != listed).collect();
+        let old: Vec<_> =
+            self.files.iter().flatten().filter(|(_, value)| value.0.generation != generation).collect();
         for (key, _) in old {
             self.files.remove(&key).map_err(|error| map_error("files", &error))?;
         }
-        let old: Vec<_> = self.names.iter().flatten().filter(|(_, value)| value.0 != listed).collect();
+        let old: Vec<_> =
+            self.names.iter().flatten().filter(|(_, value)| value.0.generation != generation).collect();
         for (name, _) in old {
             self.names.remove(&name).map_err(|error| map_error("names", &error))?;
         }
@@ -175,6 +200,15 @@ where
 
 fn data(pins: &Pins, name: &'static str) -> Result<MapData, KernelError> {
     MapData::from_pin(pins.map(name)).map_err(|error| map_error(name, &error))
+}
+
+/// That something is not there any more is what was wanted.
+fn gone(map: &'static str, result: Result<(), MapError>) -> Result<(), KernelError> {
+    match result {
+        Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+        Err(error) if is_not_found(&error) => Ok(()),
+        Err(error) => Err(map_error(map, &error)),
+    }
 }
 
 fn is_not_found(error: &MapError) -> bool {

@@ -7,7 +7,7 @@ mod counters;
 mod load;
 mod maps;
 
-pub(crate) use adopt::{Pins, take_down};
+pub(crate) use adopt::{Pins, adopt, is_attached, remove};
 pub(crate) use counters::read_all as counters;
 pub(crate) use load::{KernelError, open};
 pub(crate) use maps::{Gate, Tags};

@@ -50,7 +50,9 @@ pub(super) fn read(task: &TaskDir) -> Result<Call, ObserveError> {
     let argument = |index: usize| arguments.get(at + index).copied().unwrap_or_default();
     let file = File::open(task.thread.join("mem"));
     let mut memory = Memory::new(file.map_err(|cause| unreadable("its memory", &ReadError::Io(cause)))?);
-    let path = memory.string(argument(0), MAX_PATH).map_err(|error| unreadable("the path that it called", &error))?;
+    let path = memory
+        .string(argument(0), MAX_PATH)
+        .map_err(|error| unreadable("the path that it called", &error))?;
     let argv = memory.strings(argument(1), width, ARGUMENTS).map_err(|error| match error {
         ReadError::Io(_) => unreadable("its arguments", &error),
         ReadError::TooMany => {
@@ -62,9 +64,10 @@ pub(super) fn read(task: &TaskDir) -> Result<Call, ObserveError> {
     })?;
     let environment = memory.strings(argument(2), width, ENVIRONMENT).map_err(|error| match error {
         ReadError::Io(_) => unreadable("its environment", &error),
-        ReadError::TooMany | ReadError::TooLong => {
-            ObserveError::TooLong { what: "the environment's variables", limit: "1 MiB, or 16,384 in number".to_owned() }
-        }
+        ReadError::TooMany | ReadError::TooLong => ObserveError::TooLong {
+            what: "the environment's variables",
+            limit: "1 MiB, or 16,384 in number".to_owned(),
+        },
     })?;
     // `AT_FDCWD` is negative.
     let directory = (at == 1).then(|| u32::try_from(arguments[0] & 0xffff_ffff).ok()).flatten();

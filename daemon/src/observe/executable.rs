@@ -111,7 +111,11 @@ fn called(task: &TaskDir, call: &Call) -> Result<Place, String> {
         None => task.thread.join("cwd"),
     };
     // `AT_EMPTY_PATH`: the descriptor is the file.
-    let path = if call.path.is_empty() { base } else { base.join(Path::new(std::ffi::OsStr::from_bytes(&call.path))) };
+    let path = if call.path.is_empty() {
+        base
+    } else {
+        base.join(Path::new(std::ffi::OsStr::from_bytes(&call.path)))
+    };
     identified(task, open(&path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()))
 }
 

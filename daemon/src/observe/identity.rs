@@ -1,7 +1,9 @@
 //! Which file a descriptor stands for, in the kernel's own numbers.
 //!
 //! Not those of stat(2), whose device differs from `s_dev` on overlayfs and btrfs. The inode number comes from
-//! `fdinfo` (since Linux 5.14), the device from the mount that the descriptor was opened on.
+//! `fdinfo` (since Linux 5.14), the device from the mount that the descriptor was opened on. A process in a chroot
+//! does not see the mount that its root lies on; then the device is that of stat(2), which differs from every
+//! `s_dev` where it is not the right one, so that no file passes for another.
 
 use std::{
     fs, io,
@@ -9,6 +11,7 @@ use std::{
 };
 
 use holdpoint_abi::FileKey;
+use nix::sys::stat::{fstat, major, minor};
 use thiserror::Error;
 
 /// Why a file's identity is not known.
@@ -31,9 +34,21 @@ pub(crate) fn key_of(fd: BorrowedFd<'_>, mounts: &str) -> Result<FileKey, Identi
     };
     let mount = field("mnt_id:")?;
     let table = read(mounts)?;
-    let device = table.lines().find_map(|line| device_of(line, mount));
-    let missing = || IdentityError::Missing { path: mounts.to_owned(), what: format!("the device of mount {mount}") };
-    Ok(FileKey { ino: field("ino:")?, dev: device.ok_or_else(missing)?, pad: 0 })
+    let device = match table.lines().find_map(|line| device_of(line, mount)) {
+        Some(device) => device,
+        None => {
+            let missing =
+                |cause: nix::Error| IdentityError::Read { path: mounts.to_owned(), cause: cause.into() };
+            packed(fstat(fd).map_err(missing)?.st_dev)
+        }
+    };
+    Ok(FileKey { ino: field("ino:")?, dev: device, pad: 0 })
+}
+
+/// A device number of stat(2), as the kernel packs it.
+fn packed(device: u64) -> u32 {
+    let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    number(major(device)) << 20 | number(minor(device))
 }
 
 /// The device of a line of mountinfo (proc(5)): `ID PARENT MAJOR:MINOR …`, as the kernel packs `dev_t`

@@ -57,7 +57,12 @@ impl Memory {
 
     /// The strings whose pointers, `width` bytes each, stand at an address; a null pointer ends them. A null
     /// address is an empty array, as execve(2) has it.
-    pub(super) fn strings(&mut self, array: u64, width: u64, limits: Limits) -> Result<Vec<Vec<u8>>, ReadError> {
+    pub(super) fn strings(
+        &mut self,
+        array: u64,
+        width: u64,
+        limits: Limits,
+    ) -> Result<Vec<Vec<u8>>, ReadError> {
         let mut pointers = Vec::new();
         let mut at = array;
         if array == 0 {

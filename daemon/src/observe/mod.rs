@@ -8,6 +8,7 @@
 mod call;
 mod digest;
 mod executable;
+mod filing;
 mod identity;
 mod memory;
 pub(crate) mod process;
@@ -26,6 +27,7 @@ use thiserror::Error;
 
 use crate::kernel::Tags;
 
+pub(crate) use filing::{Filed, observe_filed};
 pub(crate) use identity::key_of;
 
 /// All that was found out about a held exec.
@@ -46,7 +48,9 @@ pub(crate) enum ObserveError {
     #[error("the process ended while it was looked at")]
     Gone,
     /// Reading did not end in time.
-    #[error("reading '{what}' took longer than {seconds} seconds, which the agent can bring about; the exec is refused")]
+    #[error(
+        "reading '{what}' took longer than {seconds} seconds, which the agent can bring about; the exec is refused"
+    )]
     TooSlow { what: &'static str, seconds: u64 },
     /// The agent has too many readings under way.
     #[error("{0} readings of this agent are already stuck or under way; the exec is refused")]

@@ -33,6 +33,8 @@ pub(crate) struct Status {
     pub(crate) threads: u32,
     /// Signals that are pending and neither blocked, ignored nor handled: the default action awaits.
     pub(crate) due: u64,
+    /// Signals that are pending and not blocked, and for which the process has a handler.
+    pub(crate) handled: u64,
 }
 
 /// Longest command line of a parent that a request shows, in bytes; what is cut is not hidden from the
@@ -62,7 +64,9 @@ impl TaskDir {
         match fs::read(self.thread.join(name)) {
             Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
             Err(_) if !self.thread.exists() => Err(ObserveError::Gone),
-            Err(cause) => Err(ObserveError::Unreadable { what: format!("its '{name}'"), cause: cause.to_string() }),
+            Err(cause) => {
+                Err(ObserveError::Unreadable { what: format!("its '{name}'"), cause: cause.to_string() })
+            }
         }
     }
 
@@ -134,7 +138,8 @@ pub(crate) fn parents(mut pid: u32, tags: &Tags) -> Vec<ParentFacts> {
         let exe = fs::read_link(format!("/proc/{pid}/exe")).map(|path| path.into_os_string().into_vec());
         let mut command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         command.truncate(PARENT_COMMAND_BYTES);
-        let command = command.trim_ascii_end().iter().map(|byte| if *byte == 0 { b' ' } else { *byte }).collect();
+        let command =
+            command.trim_ascii_end().iter().map(|byte| if *byte == 0 { b' ' } else { *byte }).collect();
         parents.push(ParentFacts { pid, exe: Alleged(exe.unwrap_or_default()), command: Alleged(command) });
         pid = stat.parent;
     }
@@ -183,6 +188,7 @@ fn parse_status(text: &str) -> Option<Status> {
         euid: uids.next()?.parse().ok()?,
         threads: field("Threads")?.trim().parse().ok()?,
         due: pending & !(set("SigBlk")? | set("SigIgn")? | set("SigCgt")?),
+        handled: pending & set("SigCgt")? & !set("SigBlk")?,
     })
 }
 
@@ -206,7 +212,8 @@ mod tests {
     fn only_signals_with_their_default_action_ahead_are_due() {
         let text = "Uid:\t1\t2\t3\t4\nThreads:\t1\nSigPnd:\t0000000000000004\nShdPnd:\t0000000000004003\n\
                     SigBlk:\t0000000000000001\nSigIgn:\t0000000000000002\nSigCgt:\t0000000000000004\n";
-        assert_eq!(parse_status(text).unwrap().due, 1 << 14);
+        let status = parse_status(text).unwrap();
+        assert_eq!((status.due, status.handled), (1 << 14, 1 << 2));
     }
 
     #[test]

@@ -54,12 +54,14 @@ impl Workers {
         let places = timeout(TURN, self.places(agent)).await;
         let places = places.ok().flatten().ok_or(ObserveError::Busy(PER_AGENT))?;
         let (answer, answered) = oneshot::channel();
-        let thread = thread::Builder::new().name("reader".to_owned()).stack_size(STACK_BYTES).spawn(move || {
-            // The receiver may have given up; the places are free only now.
-            let _unheard = answer.send(reading());
-            drop(places);
-        });
-        thread.map_err(|cause| ObserveError::Unreadable { what: what.to_owned(), cause: cause.to_string() })?;
+        let thread =
+            thread::Builder::new().name("reader".to_owned()).stack_size(STACK_BYTES).spawn(move || {
+                // The receiver may have given up; the places are free only now.
+                let _unheard = answer.send(reading());
+                drop(places);
+            });
+        thread
+            .map_err(|cause| ObserveError::Unreadable { what: what.to_owned(), cause: cause.to_string() })?;
         let too_slow = || ObserveError::TooSlow { what, seconds: READING.as_secs() };
         timeout(READING, answered).await.ok().and_then(Result::ok).ok_or_else(too_slow)?
     }
@@ -68,7 +70,8 @@ impl Workers {
         let own = {
             let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
             // An agent that reads nothing now needs no entry.
-            agents.retain(|_, places| places.available_permits() < PER_AGENT || Arc::strong_count(places) > 1);
+            agents
+                .retain(|_, places| places.available_permits() < PER_AGENT || Arc::strong_count(places) > 1);
             Arc::clone(agents.entry(agent).or_insert_with(|| Arc::new(Semaphore::new(PER_AGENT))))
         };
         // One's own place first: who waits for it takes none of those that others need.
@@ -99,6 +102,8 @@ mod tests {
         let ends = futures_util::future::join_all((0..PER_AGENT).map(hang)).await;
         assert!(ends.iter().all(|end| matches!(end, Err(ObserveError::TooSlow { .. }))));
         assert!(matches!(workers.run(AgentId(1), "a pipe", || Ok(())).await, Err(ObserveError::Busy(_))));
+        // From here on a real thread has to answer, and a paused clock would run ahead of it.
+        tokio::time::resume();
         assert!(workers.run(AgentId(2), "a pipe", || Ok(7)).await.is_ok_and(|seven| seven == 7));
         drop(release);
     }

@@ -1,10 +1,6 @@
 //! Checks of the kernel, of what is mounted, and of directories.
 
-use std::{
-    fs, io,
-    os::unix::fs::MetadataExt,
-    path::Path,
-};
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
 use nix::sys::{statfs::statfs, utsname::uname};
 

@@ -15,12 +15,18 @@ pub(super) fn model() -> Check {
         return Check::pass(NAME, "any will do from Linux 6.2 on");
     }
     let read = |path: &str| fs::read_to_string(path).ok();
-    judge(read("/sys/kernel/debug/sched/preempt").as_deref(), read("/proc/version").as_deref(), read("/proc/cmdline").as_deref())
+    judge(
+        read("/sys/kernel/debug/sched/preempt").as_deref(),
+        read("/proc/version").as_deref(),
+        read("/proc/cmdline").as_deref(),
+    )
 }
 
 /// Judges by the scheduler's own word, where debugfs is mounted; else by how the kernel was built and booted.
 fn judge(scheduler: Option<&str>, version: Option<&str>, command_line: Option<&str>) -> Check {
-    if let Some(model) = scheduler.and_then(|text| text.split_once('(')?.1.split_once(')')).map(|(model, _)| model) {
+    if let Some(model) =
+        scheduler.and_then(|text| text.split_once('(')?.1.split_once(')')).map(|(model, _)| model)
+    {
         return verdict(model);
     }
     let version = version.unwrap_or_default();

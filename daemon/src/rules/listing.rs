@@ -59,14 +59,16 @@ pub(super) fn list(policy: &Policy) -> Result<Listing, RulesError> {
     }
     for pattern in policy.paths() {
         if !listing.add(Path::new(&pattern.text)) {
-            let message = format!("'{}' is not there, or no executable file; its name is gated all the same", pattern.text);
+            let message = format!(
+                "'{}' is not there, or no executable file; its name is gated all the same",
+                pattern.text
+            );
             listing.warnings.push(at(pattern, Severity::Warning, message));
         }
     }
     for pattern in policy.globs() {
-        let found = expand(policy, pattern).map_err(|message| {
-            RulesError::Wrong(vec![at(pattern, Severity::Error, message)])
-        })?;
+        let found = expand(policy, pattern)
+            .map_err(|message| RulesError::Wrong(vec![at(pattern, Severity::Error, message)]))?;
         if found.is_empty() {
             let message = format!("no executable file matches '{}' now", pattern.text);
             listing.warnings.push(at(pattern, Severity::Warning, message));
@@ -133,7 +135,10 @@ fn expand(policy: &Policy, pattern: &Pattern) -> Result<Vec<PathBuf>, String> {
                 found.push(path);
             }
             if found.len() > MAX_GLOB_FILES {
-                return Err(format!("'{}' matches more than {MAX_GLOB_FILES} files; make it narrower", pattern.text));
+                return Err(format!(
+                    "'{}' matches more than {MAX_GLOB_FILES} files; make it narrower",
+                    pattern.text
+                ));
             }
         }
     }

@@ -6,11 +6,11 @@ mod listing;
 
 use std::collections::HashMap;
 
-use holdpoint_abi::{FileKey, Hold, MATCHED_FILE, Name};
+use holdpoint_abi::{FileKey, Hold, LISTED_HOLD, LISTED_REFUSE, MATCHED_FILE, Name};
 use holdpoint_core::{
     config::Config,
     diagnostic::Diagnostic,
-    policy::{Action, Decision, Exec, Policy},
+    policy::{Action, Decision, Exec, Policy, Wait},
 };
 use thiserror::Error;
 
@@ -60,6 +60,13 @@ pub(crate) fn load(config: &Config) -> Result<Rules, RulesError> {
 }
 
 impl Rules {
+    /// What is odd, for whoever says "warning" himself.
+    pub(crate) fn told_warnings(&self) -> Vec<String> {
+        let text =
+            |diagnostic: &Diagnostic| diagnostic.to_string().trim_start_matches("warning: ").to_owned();
+        self.warnings.iter().map(text).collect()
+    }
+
     /// What to do about a held exec.
     pub(crate) fn rule(&self, hold: &Hold, observed: &Observed) -> Ruling {
         let path = observed.facts.executable.path.0.as_slice();
@@ -84,6 +91,46 @@ impl Rules {
             }
         }
         Ruling::Decided { decision: Box::new(decision), interpreter: covered }
+    }
+
+    /// How the exec of a listed file waits: `LISTED_HOLD` or `LISTED_REFUSE`.
+    ///
+    /// Where it could come under a rule that asks and refuses at once, the kernel half does that before it is known
+    /// which rule it is. What a rule allows then passes when it is tried again.
+    pub(crate) fn wait_of_file(&self, key: FileKey) -> u32 {
+        let known = self.files.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let each = known.iter().flat_map(|path| {
+            let (path, name) = (path.as_slice(), last_component(path));
+            [Exec { names: &[], paths: &[path] }, Exec { names: &[name], paths: &[] }]
+                .map(|exec| self.refuses(&exec))
+        });
+        let paths: Vec<&[u8]> = known.iter().map(Vec::as_slice).collect();
+        let names: Vec<&[u8]> = known.iter().map(|path| last_component(path)).collect();
+        let together = Exec { names: &names, paths: &paths };
+        // A rule that denies wins over all others, at once.
+        let denied = self.policy.decide(&together).action == Action::Deny;
+        if !denied && each.chain([self.refuses(&together)]).any(|refuses| refuses) {
+            LISTED_REFUSE
+        } else {
+            LISTED_HOLD
+        }
+    }
+
+    /// The same for a listed name. A name that is the last part of a path or glob holds: most files that have it are
+    /// not meant, and go on at once.
+    pub(crate) fn wait_of_name(&self, name: &Name) -> u32 {
+        let name: Vec<u8> = name.iter().copied().take_while(|byte| *byte != 0).collect();
+        if self.refuses(&Exec { names: &[&name], paths: &[] }) { LISTED_REFUSE } else { LISTED_HOLD }
+    }
+
+    fn refuses(&self, exec: &Exec<'_>) -> bool {
+        let asks = |decision: Decision| decision.action == Action::Ask && decision.wait == Wait::Refuse;
+        self.policy.listed(exec) && asks(self.policy.decide(exec))
+    }
+
+    /// The paths by which the rules know a file.
+    pub(crate) fn paths_of(&self, key: FileKey) -> Vec<Vec<u8>> {
+        self.files.get(&key).cloned().unwrap_or_default()
     }
 
     fn decide(&self, key: FileKey, path: &[u8], names: &[Vec<u8>]) -> Option<Decision> {

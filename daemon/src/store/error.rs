@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// Why the store cannot be opened, read or written.
 #[derive(Debug, Error)]
-pub enum StoreError {
+pub(crate) enum StoreError {
     /// The directory cannot be used, or the file in it not be made.
     #[error("cannot {operation} '{path}': {cause}; {cure}")]
     Files {
@@ -124,12 +124,6 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the disk is full: the one failure that goes away by itself.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        matches!(self, Self::Full { .. })
-    }
-
     /// Sorts what SQLite said into what a person can do about it.
     pub(super) fn sqlite(operation: &'static str, path: PathBuf, cause: rusqlite::Error) -> Self {
         match cause.sqlite_error_code() {

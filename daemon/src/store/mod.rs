@@ -4,6 +4,7 @@
 //! program run goes through [`Store::write`] first: when that returns, it is on the disk. The whole
 //! history is never in memory: every read is of one request, of the open ones, or has a limit.
 
+mod decode;
 mod error;
 mod open;
 mod read;
@@ -17,13 +18,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-pub use error::StoreError;
-pub use open::FILE_NAME;
-pub use rows::{AgentRow, Found, NewAgent, StoredRequest, Write};
+pub(crate) use error::StoreError;
+pub(crate) use rows::{Found, NewAgent, StoredRequest, Write};
 
 /// The open database.
 #[derive(Debug)]
-pub struct Store {
+pub(crate) struct Store {
     connection: Connection,
     path: PathBuf,
 }
@@ -35,7 +35,7 @@ impl Store {
     /// # Errors
     /// When the directory or file cannot be used or is not safe, is damaged, foreign, or from a newer
     /// version. Nothing is changed then.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(directory: &Path) -> Result<Self, StoreError> {
         open::open(directory)
     }
 

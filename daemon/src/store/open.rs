@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{Store, StoreError};
 
 /// The file inside the state directory.
-pub const FILE_NAME: &str = "holdpoint.db";
+pub(super) const FILE_NAME: &str = "holdpoint.db";
 
 /// The migrations in their order. The version of a database is how many of them it has seen.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];

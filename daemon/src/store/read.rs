@@ -1,36 +1,27 @@
 //! Questions to the store. Each has a bounded answer.
 
-use std::{num::NonZeroU64, time::Duration};
-
 use holdpoint_core::{
-    alleged::Alleged,
-    id::{AgentId, HoldId, RequestId},
-    request::{Request, Vote},
-    time::{BootTime, WallTime},
+    id::{AgentId, RequestId},
+    request::Vote,
     wire::LogEntry,
 };
-use rusqlite::{OptionalExtension as _, Params, Row, params};
-use serde::de::DeserializeOwned;
+use rusqlite::{OptionalExtension as _, Params, params};
 
 use super::{
     Store, StoreError,
-    rows::{AgentRow, Found, NewAgent, StoredRequest},
+    decode::{REQUEST, agent_row, id_at, log_row, request_row, vote_row},
+    rows::{AgentRow, Found, StoredRequest},
 };
 
 /// The most ids that [`Found::Many`] names.
 const MANY: u32 = 8;
-
-const REQUEST: &str =
-    "SELECT requests.id, requests.agent, agents.name, hold, requests.boot_id, wait, made_boot, deadline,
-    valid_for, state, decision, facts, made_at, ended_at, note
-    FROM requests JOIN agents ON agents.id = requests.agent";
 
 impl Store {
     /// The agent of that number.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn agent(&self, id: AgentId) -> Result<Option<AgentRow>, StoreError> {
+    pub(crate) fn agent(&self, id: AgentId) -> Result<Option<AgentRow>, StoreError> {
         self.connection
             .prepare_cached(
                 "SELECT name, claim, root_pid, root_start, boot_id, uid, login_uid, tagged_at FROM agents WHERE id = ?1",
@@ -43,7 +34,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn open_requests(&self) -> Result<Vec<StoredRequest>, StoreError> {
+    pub(crate) fn open_requests(&self) -> Result<Vec<StoredRequest>, StoreError> {
         self.requests("WHERE phase <> 'ended' ORDER BY number", [])
     }
 
@@ -51,7 +42,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn pending(&self, limit: u32) -> Result<Vec<StoredRequest>, StoreError> {
+    pub(crate) fn pending(&self, limit: u32) -> Result<Vec<StoredRequest>, StoreError> {
         // The first condition lets SQLite use the index of the open requests.
         self.requests("WHERE phase <> 'ended' AND phase = 'pending' ORDER BY number LIMIT ?1", [limit])
     }
@@ -60,7 +51,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn recent(&self, limit: u32) -> Result<Vec<StoredRequest>, StoreError> {
+    pub(crate) fn recent(&self, limit: u32) -> Result<Vec<StoredRequest>, StoreError> {
         let mut newest_first = self.requests("ORDER BY number DESC LIMIT ?1", [limit])?;
         newest_first.reverse();
         Ok(newest_first)
@@ -70,17 +61,8 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn request(&self, id: &RequestId) -> Result<Option<StoredRequest>, StoreError> {
+    pub(crate) fn request(&self, id: &RequestId) -> Result<Option<StoredRequest>, StoreError> {
         Ok(self.requests("WHERE requests.id = ?1", [id.as_str()])?.pop())
-    }
-
-    /// The request that was made for that hold in that boot.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn request_by_hold(&self, boot_id: &str, hold: HoldId) -> Result<Option<StoredRequest>, StoreError> {
-        let which = params![boot_id, hold.0.get().cast_signed()];
-        Ok(self.requests("WHERE requests.boot_id = ?1 AND hold = ?2", which)?.pop())
     }
 
     /// What the beginning of an id leads to: among the pending requests where it fits any of them, else
@@ -88,7 +70,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn find(&self, prefix: &str) -> Result<Found, StoreError> {
+    pub(crate) fn find(&self, prefix: &str) -> Result<Found, StoreError> {
         let pending = "SELECT id FROM requests WHERE phase <> 'ended' AND phase = 'pending'
             AND id >= ?1 AND id < ?1 || '{' ORDER BY number DESC LIMIT ?2";
         let all = "SELECT id FROM requests WHERE id >= ?1 AND id < ?1 || '{' ORDER BY number DESC LIMIT ?2";
@@ -110,7 +92,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn id_in_use(&self, id: &RequestId) -> Result<bool, StoreError> {
+    pub(crate) fn id_in_use(&self, id: &RequestId) -> Result<bool, StoreError> {
         self.connection
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM requests WHERE id = ?1)")
             .and_then(|mut statement| statement.query_row([id.as_str()], |row| row.get(0)))
@@ -122,7 +104,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn log(
+    pub(crate) fn log(
         &self,
         after: Option<u64>,
         limit: u32,
@@ -197,88 +179,4 @@ impl Store {
             other => self.failed("read", other),
         }
     }
-}
-
-fn request_row(row: &Row<'_>) -> rusqlite::Result<StoredRequest> {
-    let request = Request {
-        id: id_at(row, 0)?,
-        hold: HoldId(
-            NonZeroU64::new(unsigned_at(row, 3)?).ok_or_else(|| invalid(3, "a hold is never zero"))?,
-        ),
-        wait: json_at(row, 5)?,
-        made_at: BootTime(unsigned_at(row, 6)?),
-        deadline: BootTime(unsigned_at(row, 7)?),
-        valid_for: Duration::from_nanos(unsigned_at(row, 8)?),
-        state: json_at(row, 9)?,
-    };
-    Ok(StoredRequest {
-        request,
-        agent: AgentId(row.get(1)?),
-        agent_name: row.get(2)?,
-        boot_id: row.get(4)?,
-        decision: json_at(row, 10)?,
-        facts: row.get::<_, Option<String>>(11)?.map(|text| from_json(&text, 11)).transpose()?,
-        votes: Vec::new(),
-        made_at: WallTime(unsigned_at(row, 12)?),
-        ended_at: row.get::<_, Option<i64>>(13)?.map(|at| WallTime(at.cast_unsigned())),
-        note: row.get(14)?,
-    })
-}
-
-fn agent_row(id: AgentId, row: &Row<'_>) -> rusqlite::Result<AgentRow> {
-    let agent = NewAgent {
-        name: row.get(0)?,
-        claim: row.get::<_, Option<Vec<u8>>>(1)?.map(Alleged),
-        root_pid: row.get(2)?,
-        root_start: unsigned_at(row, 3)?,
-        boot_id: row.get(4)?,
-        uid: row.get(5)?,
-        login_uid: row.get(6)?,
-        tagged_at: WallTime(unsigned_at(row, 7)?),
-    };
-    Ok(AgentRow { id, agent })
-}
-
-fn vote_row(row: &Row<'_>) -> rusqlite::Result<Vote> {
-    Ok(Vote {
-        kind: json_at(row, 0)?,
-        voter: json_at(row, 1)?,
-        reason: row.get(2)?,
-        at: WallTime(unsigned_at(row, 3)?),
-    })
-}
-
-fn log_row(row: &Row<'_>) -> rusqlite::Result<LogEntry> {
-    let request: Option<String> = row.get(2)?;
-    Ok(LogEntry {
-        seq: unsigned_at(row, 0)?,
-        at: WallTime(unsigned_at(row, 1)?),
-        request: request.map(|text| text.parse().map_err(|cause| failure(2, cause))).transpose()?,
-        agent: row.get(3)?,
-        event: json_at(row, 4)?,
-    })
-}
-
-fn id_at(row: &Row<'_>, column: usize) -> rusqlite::Result<RequestId> {
-    row.get::<_, String>(column)?.parse().map_err(|cause| failure(column, cause))
-}
-
-fn unsigned_at(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(column).map(i64::cast_unsigned)
-}
-
-fn json_at<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    from_json(&row.get::<_, String>(column)?, column)
-}
-
-fn from_json<T: DeserializeOwned>(text: &str, column: usize) -> rusqlite::Result<T> {
-    serde_json::from_str(text).map_err(|cause| failure(column, cause))
-}
-
-fn invalid(column: usize, cause: &'static str) -> rusqlite::Error {
-    failure(column, std::io::Error::other(cause))
-}
-
-fn failure(column: usize, cause: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(cause))
 }

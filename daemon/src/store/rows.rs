@@ -12,7 +12,7 @@ use holdpoint_core::{
 
 /// A request with all that is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredRequest {
+pub(crate) struct StoredRequest {
     /// What decides.
     pub request: Request,
     /// The agent. It must be in the store.
@@ -37,7 +37,7 @@ pub struct StoredRequest {
 
 /// One change of the store. A batch of them is written wholly or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Write {
+pub(crate) enum Write {
     /// A request that is not in the store yet, with the votes it has.
     NewRequest(Box<StoredRequest>),
     /// A request has changed: all that its machine may change is written.
@@ -71,7 +71,7 @@ pub enum Write {
 
 /// An agent that is to be given a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewAgent {
+pub(crate) struct NewAgent {
     /// The name it is started under.
     pub name: String,
     /// What it says that it is for.
@@ -92,7 +92,7 @@ pub struct NewAgent {
 
 /// An agent as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AgentRow {
+pub(crate) struct AgentRow {
     /// Its number, never given to another.
     pub id: AgentId,
     /// The rest.
@@ -101,7 +101,7 @@ pub struct AgentRow {
 
 /// What the beginning of an id leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// No request begins so.
     None,
     /// Exactly one does.
@@ -117,7 +117,7 @@ impl StoredRequest {
     /// right time left after the wall clock was set. Once it has stopped the times are those that stood
     /// when the request was made.
     #[must_use]
-    pub fn view(&self, now_boot: BootTime, now_wall: WallTime) -> RequestView {
+    pub(crate) fn view(&self, now_boot: BootTime, now_wall: WallTime) -> RequestView {
         let request = &self.request;
         let wall = |boot: BootTime, clock_runs: bool| {
             if clock_runs && now_boot >= request.made_at {

@@ -25,7 +25,7 @@ impl Store {
     /// # Errors
     /// When the disk is full or fails, when a request or agent that is referred to is not there, or when an
     /// id or hold is there already. Nothing of the batch is stored then.
-    pub fn write(&mut self, batch: &[Write]) -> Result<(), StoreError> {
+    pub(crate) fn write(&mut self, batch: &[Write]) -> Result<(), StoreError> {
         self.transact(|transaction| batch.iter().try_for_each(|write| apply(transaction, write)))
     }
 
@@ -33,7 +33,7 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn new_agent(&mut self, agent: &NewAgent) -> Result<AgentId, StoreError> {
+    pub(crate) fn new_agent(&mut self, agent: &NewAgent) -> Result<AgentId, StoreError> {
         let number = self.transact(|transaction| {
             transaction.prepare_cached(
                 "INSERT INTO agents (name, claim, root_pid, root_start, boot_id, uid, login_uid, tagged_at)

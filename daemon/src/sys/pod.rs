@@ -1,6 +1,6 @@
 //! Lets the records of `holdpoint-abi` be keys and values of maps.
 
-use holdpoint_abi::{Allowance, FileKey, Hold, Listed, Meta, Offsets, TaskState};
+use holdpoint_abi::{Allowance, FileKey, Hold, Listed, Meta, Offsets, Retry, TaskState};
 
 /// A record that is shared with the kernel half, as aya wants it.
 #[repr(transparent)]
@@ -16,6 +16,7 @@ impl Record for Hold {}
 impl Record for Listed {}
 impl Record for Meta {}
 impl Record for Offsets {}
+impl Record for Retry {}
 impl Record for TaskState {}
 
 // SAFETY: aya asks for types that can be copied to and from raw memory. `Record` is implemented above for

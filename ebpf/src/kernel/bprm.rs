@@ -1,5 +1,7 @@
 //! The program that is about to be executed (`struct linux_binprm`).
 
+use core::ffi::c_void;
+
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use holdpoint_abi::{NAME_LENGTH, Name};
 
@@ -21,6 +23,27 @@ pub fn is_interpreter(bprm: Pointer) -> Option<bool> {
     let called: Pointer = read(bprm, offset!(bprm_filename))?;
     let now: Pointer = read(bprm, offset!(bprm_interp))?;
     Some(called != now)
+}
+
+/// How many arguments the new program has so far.
+#[inline(always)]
+pub fn argc(bprm: Pointer) -> Option<u32> {
+    read(bprm, offset!(bprm_argc))
+}
+
+/// Where the arguments begin in the new program's memory. Behind the last argument lies the environment.
+#[inline(always)]
+pub fn strings_at(bprm: Pointer) -> Option<u64> {
+    read(bprm, offset!(bprm_p))
+}
+
+/// The path as called, with its zero; a longer one is cut. The number of bytes.
+#[inline(always)]
+pub fn called_path(bprm: Pointer, into: *mut c_void, size: u32) -> Option<u32> {
+    let path: Pointer = read(bprm, offset!(bprm_filename))?;
+    // SAFETY: the caller gives a buffer of this size, and the helper checks the source address.
+    let length = unsafe { bpf_probe_read_kernel_str(into, size, path) };
+    (length > 0).then_some(length as u32)
 }
 
 /// The last component of the path as called, padded with zeros. `Some(false)` where it is longer than any

@@ -1,6 +1,7 @@
 //! Reads kernel structures. The one place that follows kernel pointers; each read may fail and says so.
 
 pub mod bprm;
+pub mod call;
 pub mod file;
 pub mod signal;
 pub mod task;

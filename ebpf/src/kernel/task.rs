@@ -32,6 +32,20 @@ pub fn tgid(task: Task) -> Option<u32> {
     read(task.cast_const().cast(), offset!(task_tgid))
 }
 
+/// The thread group id of the parent, in the initial pid namespace.
+#[inline(always)]
+pub fn parent(task: Task) -> Option<u32> {
+    let parent: Pointer = read(task.cast_const().cast(), offset!(task_real_parent))?;
+    read(parent, offset!(task_tgid))
+}
+
+/// The login user id; none where the kernel keeps none.
+#[inline(always)]
+pub fn login_uid(task: Task) -> Option<u32> {
+    let offset = offset!(task_login_uid);
+    if offset == 0 { None } else { read(task.cast_const().cast(), offset) }
+}
+
 /// When the process was started, in nanoseconds of the boot clock.
 #[inline(always)]
 pub fn process_started_at(task: Task) -> Option<u64> {

@@ -58,7 +58,13 @@ impl Programs {
     }
 }
 
-/// Builds all that the VM needs.
+/// Builds the programs and the tests of the VM.
+pub(crate) fn everything(profile: Profile) -> anyhow::Result<()> {
+    run(profile)?;
+    end_to_end().map(|_| ())
+}
+
+/// Builds the eBPF object and the programs.
 pub(crate) fn run(profile: Profile) -> anyhow::Result<Programs> {
     let ready = setup::ready()?;
     let root = cache::repository()?;

@@ -115,7 +115,7 @@ impl Desk for FakeDesk {
 
 fn view(id: &str) -> RequestView {
     serde_json::from_value(serde_json::json!({
-        "id": id, "hold": 5, "wait": "hold", "state": {"is": "pending"}, "facts": null,
+        "id": id, "hold": "1", "wait": "hold", "state": {"is": "pending"}, "facts": null,
         "decision": {"action": "ask", "rule": null, "description": null, "because": "listed",
                      "timeout": 60000, "valid_for": 30000, "wait": "hold"},
         "votes": [], "made_at": 1, "deadline": 2, "valid_until": null, "ended_at": null, "note": null,

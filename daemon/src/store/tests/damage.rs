@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    super::{FILE_NAME, StoreError},
+    super::{StoreError, open::FILE_NAME},
     *,
 };
 
@@ -101,7 +101,7 @@ fn rubbish_and_a_torn_file_are_refused_as_damaged() {
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     assert!(matches!(refusal(directory.path()), StoreError::Corrupt { .. }), "{}", refusal(directory.path()));
 
-    let mut spoilt = whole.clone();
+    let mut spoilt = whole;
     let middle = spoilt.len() / 2;
     spoilt[middle..middle + 4096].fill(0xa5);
     fs::write(&path, &spoilt).unwrap();
@@ -140,7 +140,7 @@ fn a_full_disk_refuses_the_batch_and_the_store_goes_on_when_there_is_room() {
     };
     limit(&store, pages + 1);
     let error = store.write(&(1..2000).map(log_entry).collect::<Vec<_>>()).unwrap_err();
-    assert!(error.is_full() && error.to_string().contains("make room"), "{error}");
+    assert!(matches!(error, StoreError::Full { .. }) && error.to_string().contains("make room"), "{error}");
     assert_eq!(store.log(None, 10, None).unwrap(), []);
     limit(&store, 1_000_000);
     store.write(&[log_entry(1)]).unwrap();

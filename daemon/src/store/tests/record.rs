@@ -61,8 +61,6 @@ fn a_request_with_its_votes_and_agent_survives_a_restart() {
 
     let store = open(directory.path());
     assert_eq!(store.request(&stored.request.id).unwrap().as_ref(), Some(&stored));
-    assert_eq!(store.request_by_hold("boot-1", stored.request.hold).unwrap().as_ref(), Some(&stored));
-    assert_eq!(store.request_by_hold("boot-2", stored.request.hold).unwrap(), None);
     assert_eq!(store.open_requests().unwrap(), [stored]);
     assert_eq!(store.agent(agent).unwrap().unwrap().agent, new_agent("claude"));
     assert_eq!(store.agent(AgentId(99)).unwrap(), None);

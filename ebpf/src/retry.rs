@@ -1,0 +1,192 @@
+//! `wait = "refuse"`: the exec fails with EPERM at once and is filed, and the identical one passes once when it is tried
+//! again after approval.
+//!
+//! No task is stopped, so nothing here depends on one: a filing outlives the process that made it, and any process of
+//! the agent may be the one that tries again.
+
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_uid_gid, generated::bpf_get_current_comm};
+use holdpoint_abi::{
+    Allowance, Counter, FILED_PATH, Filing, Hold, PHASE_FILED, Retry, TaskState, VERDICT_ALLOW, VERDICT_DENY,
+};
+
+use crate::{
+    arguments::{self, Hashes},
+    exec::{Match, refuse},
+    holds,
+    kernel::{Pointer, bprm, task},
+    maps::{FILINGS, HOLDS, RETRIES},
+};
+
+/// For so long after a retry passed the first check, another process's is refused: the allowance is for one, and the
+/// one that comes second to the commit would be killed there. A retry whose exec fails later gives it back so.
+const CLAIM_NANOSECONDS: u64 = 1_000_000_000;
+
+/// A listed exec that is not to stop the task: filed, refused again, or let pass.
+#[inline(always)]
+pub fn attempt(state: &mut TaskState, found: &Match, bprm: Pointer) -> i32 {
+    // The record is the place into which the arguments are copied: a buffer per CPU could be written by another task
+    // on kernels with full preemption, and the stack has no room.
+    let Some(mut record) = FILINGS.reserve(0) else {
+        return refuse(Counter::RefusedRingFull);
+    };
+    let filing: *mut Filing = record.as_mut_ptr();
+    let Some(hashes) = hashes(filing, bprm) else {
+        record.discard(0);
+        return refuse(Counter::RefusedArguments);
+    };
+    let retry = Retry { agent: state.agent, pad: 0, file: found.file, arguments: hashes.all };
+    // SAFETY: copied out at once; an entry that is taken away meanwhile names a hold that is looked up next.
+    if let Some(id) = unsafe { RETRIES.get(&retry) }.copied() {
+        if let Some(at) = bprm::strings_at(bprm) {
+            state.argv_at = at;
+            state.argv_rest = hashes.rest;
+            state.argv_first = hashes.first_length;
+            // SAFETY: the record is reserved, and nobody else's.
+            unsafe {
+                state.argc = (*filing).argc;
+                state.argv_length = (*filing).length;
+            }
+        } else {
+            state.argc = 0;
+        }
+        record.discard(0);
+        return again(state, id);
+    }
+    let id = holds::new_id();
+    if describe(filing, id, bprm).is_none() {
+        record.discard(0);
+        return refuse(Counter::RefusedUnreadable);
+    }
+    match enter(state, found, id, &retry) {
+        Ok(()) => {
+            record.submit(0);
+            refuse(Counter::Filed)
+        }
+        Err(counter) => {
+            record.discard(0);
+            refuse(counter)
+        }
+    }
+}
+
+/// Takes a filed action out of those that may be tried again: it is used up.
+#[inline(always)]
+pub fn used(hold: &Hold) {
+    let retry = Retry { agent: hold.agent, pad: 0, file: hold.file, arguments: hold.arguments };
+    let _gone = RETRIES.remove(retry);
+}
+
+#[inline(always)]
+fn hashes(filing: *mut Filing, bprm: Pointer) -> Option<Hashes> {
+    arguments::take(filing)?;
+    // SAFETY: the record is reserved, and nobody else's.
+    let argc = unsafe { (*filing).argc };
+    // The kernel has counted, too: where it came to another number, another thread writes the array.
+    if bprm::argc(bprm)? != argc {
+        return None;
+    }
+    arguments::hash(filing)
+}
+
+/// The action was filed before.
+#[inline(always)]
+fn again(state: &mut TaskState, id: u64) -> i32 {
+    let Some(hold) = holds::get(id) else {
+        return refuse(Counter::RefusedPending);
+    };
+    if hold.phase != PHASE_FILED || state.argc == 0 {
+        return refuse(Counter::RefusedPending);
+    }
+    let Some(answer) = holds::answer(id) else {
+        return refuse(Counter::RefusedPending);
+    };
+    let now = holds::now();
+    if let Some(counter) = why_not(&answer, now) {
+        return refuse(counter);
+    }
+    let ids = bpf_get_current_pid_tgid();
+    let (tgid, tid) = ((ids >> 32) as u32, ids as u32);
+    let own = hold.tgid == tgid && hold.tid == tid;
+    if !own && hold.retried_at != 0 && now < hold.retried_at.wrapping_add(CLAIM_NANOSECONDS) {
+        return refuse(Counter::RefusedPending);
+    }
+    hold.retried_at = now;
+    claim(hold);
+    state.passing = id;
+    0
+}
+
+#[inline(always)]
+fn why_not(answer: &Allowance, now: u64) -> Option<Counter> {
+    match answer.verdict {
+        VERDICT_ALLOW if now < answer.expires_at => None,
+        VERDICT_DENY => Some(Counter::RefusedByVerdict),
+        _ => Some(Counter::RefusedOther),
+    }
+}
+
+/// From now on the hold is about the current process.
+#[inline(always)]
+pub fn claim(hold: &mut Hold) {
+    let ids = bpf_get_current_pid_tgid();
+    hold.tgid = (ids >> 32) as u32;
+    hold.tid = ids as u32;
+    hold.started_at = task::process_started_at(task::current()).unwrap_or(0);
+}
+
+/// Puts a new filing into the maps.
+#[inline(always)]
+fn enter(state: &TaskState, found: &Match, id: u64, retry: &Retry) -> Result<(), Counter> {
+    let now = holds::now();
+    let ids = bpf_get_current_pid_tgid();
+    let hold = Hold {
+        phase: PHASE_FILED,
+        cause: 0,
+        agent: state.agent,
+        tgid: (ids >> 32) as u32,
+        tid: ids as u32,
+        exit_status: 0,
+        reheld: 0,
+        matched: found.matched,
+        file: found.file,
+        started_at: task::process_started_at(task::current()).unwrap_or(0),
+        held_at: now,
+        changed_at: now,
+        name: found.name,
+        arguments: retry.arguments,
+        retried_at: 0,
+        spare: 0,
+    };
+    let new = u64::from(aya_ebpf::bindings::BPF_NOEXIST);
+    HOLDS.insert(id, &hold, new).map_err(|_| Counter::RefusedHoldsFull)?;
+    if RETRIES.insert(retry, id, new).is_err() {
+        let _gone = HOLDS.remove(id);
+        // SAFETY: only whether there is an entry counts; the value is not read.
+        let raced = unsafe { RETRIES.get(retry) }.is_some();
+        return Err(if raced { Counter::RefusedPending } else { Counter::RefusedHoldsFull });
+    }
+    Ok(())
+}
+
+/// What the daemon may not find out any more when it looks: the process lives on, or has ended.
+#[inline(always)]
+fn describe(filing: *mut Filing, id: u64, bprm: Pointer) -> Option<()> {
+    let ids = bpf_get_current_pid_tgid();
+    let users = bpf_get_current_uid_gid();
+    let current = task::current();
+    // SAFETY: the record is reserved, of its type's size, and nobody else's until it is submitted.
+    let filing = unsafe { &mut *filing };
+    filing.hold = id;
+    filing.hash = [0; 4];
+    filing.tgid = (ids >> 32) as u32;
+    filing.tid = ids as u32;
+    filing.parent = task::parent(current).unwrap_or(0);
+    filing.uid = users as u32;
+    filing.gid = (users >> 32) as u32;
+    filing.login_uid = task::login_uid(current).unwrap_or(u32::MAX);
+    filing.pad = 0;
+    // SAFETY: the buffer is as long as it says.
+    unsafe { bpf_get_current_comm(filing.comm.as_mut_ptr().cast(), 16) };
+    filing.path_length = bprm::called_path(bprm, filing.path.as_mut_ptr().cast(), FILED_PATH as u32)?;
+    Some(())
+}
