@@ -41,19 +41,18 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     }
     let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").context("cannot read the boot id")?;
     let Some(version) = preflight::kernel_version() else { bail!("cannot read the kernel's version") };
-    let mut gate = kernel::open(&Pins::standard(), &config.bpf_object, version)?;
-    let tags = gate.tags().clone();
-
     let control_path = config.runtime_directory.join("control.sock");
     let group = Group::from_name(&config.approver_group).ok().flatten();
     if group.is_none() {
         warn!("group '{}' does not exist: only root may decide", config.approver_group);
     }
     let control = api::bind(&control_path, CONTROL_SOCKET_MODE, group.map(|group| group.gid.as_raw()))?;
-    let key = socket_key(&control_path)?;
-    gate.set_meta(|meta| meta.control_socket = key)?;
     let agents = api::bind(&config.runtime_directory.join("agent.sock"), AGENT_SOCKET_MODE, None)?;
 
+    let pins = Pins::standard();
+    let had_gate = pins.exist();
+    let mut gate = kernel::open(&pins, &config.bpf_object, version)?;
+    let tags = gate.tags().clone();
     let access = Access {
         group: Some(config.approver_group.clone()),
         require_login_uid: config.require_login_uid,
@@ -61,7 +60,15 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         now: Arc::new(clock::boot),
     };
     let boot_id = boot_id.trim().to_owned();
-    let desk = engine::start(Parts { config: Arc::new(config), gate, store, rules, boot_id })?;
+    let started = socket_key(&control_path).and_then(|key| {
+        gate.set_meta(|meta| meta.control_socket = key)?;
+        Ok(engine::start(Parts { config: Arc::new(config), gate, store, rules, boot_id })?)
+    });
+    if started.is_err() && !had_gate {
+        // A gate that only this start has shut would hold with nobody to decide.
+        kernel::remove(&pins)?;
+    }
+    let desk = started?;
     let doors = [
         tokio::spawn(api::serve(control, Door::Control, desk.clone(), access.clone())),
         tokio::spawn(api::serve(agents, Door::Agent, desk.clone(), access)),

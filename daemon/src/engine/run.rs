@@ -111,10 +111,10 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
         runtime.block_on(async move {
             match doorbells.map(readiness::watch).zip(filings.map(readiness::watch)) {
                 Some((Ok(doorbells), Ok(filings))) => {
-                    engine.run(doorbells, filings, questions, observed).await
+                    engine.run(doorbells, filings, questions, observed).await;
                 }
                 Some((Err(cause), _) | (_, Err(cause))) => {
-                    error!(%cause, "cannot wait for the kernel's doorbells")
+                    error!(%cause, "cannot wait for the kernel's doorbells");
                 }
                 None => error!("the kernel's doorbells have another reader"),
             }
