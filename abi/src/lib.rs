@@ -103,8 +103,10 @@ pub struct TaskState {
     pub argv_first: u32,
     /// Zero.
     pub pad: u32,
+    /// When the daemon was last told of a signal to this process, in nanoseconds of the boot clock.
+    pub rang_at: u64,
     /// Zero; room for later versions.
-    pub spare: [u64; 7],
+    pub spare: [u64; 6],
 }
 
 /// Value of the `holds` map, keyed by hold id: the truth about one held action, from hold to exit.
@@ -141,8 +143,8 @@ pub struct Hold {
     pub arguments: [u64; 2],
     /// When a retry of a filed exec last passed the first check, in nanoseconds of the boot clock.
     pub retried_at: u64,
-    /// Zero; room for later versions.
-    pub spare: u64,
+    /// `super_block.s_magic` of the file's file system: some are served by programs of the agent's.
+    pub fs_magic: u64,
 }
 
 /// Stopped, or on its way to run the same execve again.

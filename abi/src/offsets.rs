@@ -54,6 +54,8 @@ pub struct Offsets {
     pub inode_ino: u32,
     /// `super_block.s_dev`.
     pub sb_dev: u32,
+    /// `super_block.s_magic`.
+    pub sb_magic: u32,
     /// `unix_sock.path`, plus `path.dentry`.
     pub unix_dentry: u32,
     /// One where a look-up in task storage can fail although the entry is there (kernels before 6.2); else
@@ -61,4 +63,4 @@ pub struct Offsets {
     pub storage_may_fail: u32,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 26 * 4);
+const _: () = assert!(size_of::<Offsets>() == 27 * 4);

@@ -36,7 +36,8 @@ struct Arguments {
     /// With --check: print JSON.
     #[arg(long, requires = "check")]
     json: bool,
-    /// Take the gate down: agents' execs are not held any more, until the daemon is started again.
+    /// Take the gate down: deny what is held, and hold nothing any more. Agents from before stay free, also after
+    /// the daemon is started again: their tags are gone.
     #[arg(long)]
     take_down: bool,
 }

@@ -94,6 +94,7 @@ async fn wait_for_the_end(desk: &EngineHandle) -> anyhow::Result<()> {
                 Ok(reloaded) => reloaded.warnings.iter().for_each(|warning| warn!("{warning}")),
                 Err(problem) => error!("cannot reload, the old rules stay in force: {}", problem.detail),
             },
+            () = desk.ended() => bail!("the engine has ended by itself; the gate stays shut, and a restart takes over"),
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         }

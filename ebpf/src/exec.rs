@@ -30,6 +30,8 @@ pub struct Match {
     pub matched: u32,
     pub file: FileKey,
     pub name: Name,
+    /// `super_block.s_magic`.
+    pub fs_magic: u64,
     /// How it waits: `LISTED_HOLD` or `LISTED_REFUSE`.
     wait: u32,
 }
@@ -61,6 +63,21 @@ fn agent_executes(state: &mut TaskState, bprm: Pointer) -> i32 {
         // A failed execve before this one must leave nothing behind.
         state.passing = 0;
     }
+    // A hold ends by its answer, whatever the lists say by then: a reload may have taken the program out of them.
+    if state.passing == 0
+        && let Some(hold) = holds::get(state.hold)
+        && hold.phase == PHASE_HELD
+    {
+        let Some(file) = bprm::file(bprm).and_then(file::key) else {
+            return refuse(Counter::RefusedUnreadable);
+        };
+        if hold.file == file {
+            return match holds::answer(state.hold) {
+                Some(answer) => answered(state, hold, &answer),
+                None => hold_again(hold),
+            };
+        }
+    }
     let found = match find(bprm) {
         Ok(None) => return 0,
         Ok(Some(found)) => found,
@@ -69,18 +86,12 @@ fn agent_executes(state: &mut TaskState, bprm: Pointer) -> i32 {
     if state.passing != 0 {
         return covered_interpreter(state, &found);
     }
-    if let Some(hold) = holds::get(state.hold) {
-        if hold.phase == PHASE_HELD && hold.file == found.file {
-            return match holds::answer(state.hold) {
-                Some(answer) => answered(state, hold, &answer),
-                None => hold_again(hold),
-            };
-        }
-        // Another program in the same thread: a signal handler ran, or the first one's path was changed.
-        if hold.phase == PHASE_HELD {
-            holds::take_answer(state.hold);
-            holds::enter(state.hold, hold, PHASE_GONE, 0);
-        }
+    // Another program in the same thread: a signal handler ran, or the first one's path was changed.
+    if let Some(hold) = holds::get(state.hold)
+        && hold.phase == PHASE_HELD
+    {
+        holds::take_answer(state.hold);
+        holds::enter(state.hold, hold, PHASE_GONE, 0);
     }
     // The interpreter of a script is held, whatever its rule says: the arguments do not tell which script it is, and so
     // do not tell one retry from another.
@@ -164,7 +175,7 @@ fn begin(state: &mut TaskState, found: &Match) -> i32 {
         name: found.name,
         arguments: [0; 2],
         retried_at: 0,
-        spare: 0,
+        fs_magic: found.fs_magic,
     };
     if HOLDS.insert(id, &hold, u64::from(aya_ebpf::bindings::BPF_NOEXIST)).is_err() {
         record.discard(0);
@@ -205,6 +216,7 @@ fn find(bprm: Pointer) -> Result<Option<Match>, Unreadable> {
         matched: 0,
         file: file::key(executed).ok_or(Unreadable)?,
         name: [0; NAME_LENGTH],
+        fs_magic: file::fs_magic(executed).ok_or(Unreadable)?,
         wait: LISTED_HOLD,
     };
     // SAFETY: the daemon writes whole entries; one that is just being replaced has one of the two waits.

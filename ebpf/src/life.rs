@@ -13,6 +13,9 @@ use crate::{
 };
 
 const EAGAIN: i32 = -11;
+/// Nanoseconds between two doorbells about signals to one process: an agent that signals itself in a loop must not
+/// fill the ring. The daemon's sweep finds what was not rung for.
+const SIGNAL_PAUSE: u64 = 100_000_000;
 /// `CLONE_THREAD` of clone(2).
 const CLONE_THREAD: u64 = 0x0001_0000;
 
@@ -52,6 +55,11 @@ pub fn signalled(ctx: &BtfTracePointContext) {
     if signal::stops(number) {
         state.stop_sent_at = holds::now();
     } else if signal::ends(number) && task::is_stopped(receiver) {
+        let now = holds::now();
+        if now.wrapping_sub(state.rang_at) < SIGNAL_PAUSE {
+            return;
+        }
+        state.rang_at = now;
         let tgid = task::tgid(receiver).unwrap_or(0);
         holds::ring(Doorbell { hold: 0, kind: RING_SIGNAL, tgid });
     }

@@ -79,6 +79,7 @@ const NO_OFFSETS: Offsets = Offsets {
     inode_sb: 0,
     inode_ino: 0,
     sb_dev: 0,
+    sb_magic: 0,
     unix_dentry: 0,
     storage_may_fail: 0,
 };

@@ -155,7 +155,7 @@ fn enter(state: &TaskState, found: &Match, id: u64, retry: &Retry) -> Result<(),
         name: found.name,
         arguments: retry.arguments,
         retried_at: 0,
-        spare: 0,
+        fs_magic: found.fs_magic,
     };
     let new = u64::from(aya_ebpf::bindings::BPF_NOEXIST);
     HOLDS.insert(id, &hold, new).map_err(|_| Counter::RefusedHoldsFull)?;

@@ -37,6 +37,8 @@ pub enum KernelPhase {
     Killed,
     /// The program has ended, with this wait status.
     Exited(i32),
+    /// The process executed another listed program after this one; how it will end is that one's affair.
+    Replaced,
     /// The task ended, or executed something else, while it was held.
     Gone,
     /// The kernel does not know the hold at all.
@@ -240,6 +242,7 @@ impl Request {
             KernelPhase::Exited(status) => {
                 self.end(verdict_if_used, Outcome::Executed { status: Some(status) })
             }
+            KernelPhase::Replaced => self.end(verdict_if_used, Outcome::Executed { status: None }),
             KernelPhase::Killed => self.end(verdict_if_used, Outcome::Killed),
             KernelPhase::Refused => self.end(verdict, Outcome::Refused),
             KernelPhase::Gone | KernelPhase::Unknown if running => {

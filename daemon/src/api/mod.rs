@@ -3,6 +3,7 @@
 //! This module knows who calls (peer credentials), who may, and what an answer looks like. It decides
 //! nothing about requests: every question goes to a [`Desk`], which the engine implements. A caller that
 //! is slow, silent or many takes up its own connection and no more.
+#![forbid(unsafe_code)]
 
 mod access;
 mod agent;

@@ -6,7 +6,7 @@ use holdpoint_core::{
     policy::{Action, Decision, Wait},
     request::{Input, Refusal, Request, State},
 };
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{
     Engine,
@@ -41,7 +41,6 @@ impl Engine {
                 self.effects.extend(Planned::let_pass(hold, until));
             }
             Ruling::Decided { decision, interpreter } => {
-                let asked = decision.action == Action::Ask;
                 let (input, note) = match decision.action {
                     Action::Allow => (Some(Input::AllowedByRule), None),
                     Action::Deny => (Some(Input::Decided(Refusal::DeniedByRule)), None),
@@ -54,9 +53,16 @@ impl Engine {
                     }
                     Action::Ask => (None, None),
                 };
-                if asked && self.store_problem.is_some() {
-                    // Whether the store works again is seen by writing; until then nobody is asked in vain.
+                // Whether the store works again is seen by writing. Until then nobody is asked in vain, and a flood
+                // of execs does not fill the memory with records that cannot be written.
+                if self.store_problem.is_some() {
                     self.flush();
+                }
+                if let (Some(cause), Some(entry)) = (&self.store_problem, self.entries.get_mut(&hold)) {
+                    warn!(pid = entry.kernel.tgid, %cause, "refused without a record, since none can be written");
+                    entry.stage = Stage::Passing;
+                    self.effects.extend(Planned::refuse_again(hold));
+                    return;
                 }
                 self.request(hold, Some(observed), *decision, interpreter, note.clone());
                 if let Some(input) = input {

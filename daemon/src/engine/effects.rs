@@ -125,8 +125,9 @@ impl Engine {
             }
         };
         if let Err(cause) = done {
-            // Without an answer the task stays held: shut, not open. The next sweep tries again.
+            // Without an answer the task stays held: shut, not open. The next flush tries again.
             error!(hold = %hold, %cause, "cannot carry out a decision in the kernel");
+            self.effects.push(Planned { hold, effect });
         }
     }
 
@@ -171,6 +172,8 @@ impl Engine {
             .iter()
             .filter(|planned| matches!(planned.effect, Effect::Allow(_)))
             .map(|planned| planned.hold)
+            // What no rule is about is on no record, and goes on as ever.
+            .filter(|hold| self.entries.get(hold).is_some_and(|entry| entry.tracked().is_some()))
             .collect();
         // Nobody is asked about what is not on record.
         let unasked = self.writes.iter().filter_map(|write| match write {
@@ -215,9 +218,11 @@ impl Engine {
                 Write::Log { .. } | Write::Vote { .. } => {}
             }
         }
-        if self.writes.len() > MAX_BACKLOG {
-            let lost = self.writes.len() - MAX_BACKLOG;
-            self.writes.drain(..lost);
+        let before = self.writes.len();
+        if before > MAX_BACKLOG {
+            // A request without its beginning could never be written again; the lines of its story can be missed.
+            self.writes.retain(|write| !matches!(write, Write::Log { .. }));
+            let lost = before - self.writes.len();
             error!(lost, "the store could not be written for so long that entries of the record are lost");
         }
     }

@@ -49,6 +49,11 @@ impl EngineHandle {
         }
     }
 
+    /// Waits until the engine has ended, for whatever reason.
+    pub(crate) async fn ended(&self) {
+        self.commands.closed().await;
+    }
+
     async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> Command) -> Result<T, Problem> {
         let ended =
             || Kind::Unavailable.with("cannot ask the engine: it has ended; see the journal of holdpointd");

@@ -247,8 +247,7 @@ pub(super) fn phase(hold: &Hold) -> Option<KernelPhase> {
         PHASE_REFUSED => KernelPhase::Refused,
         PHASE_KILLED => KernelPhase::Killed,
         PHASE_EXITED => KernelPhase::Exited(hold.exit_status),
-        // Its process lives on in another program, with a request of its own.
-        PHASE_REPLACED => KernelPhase::Exited(0),
+        PHASE_REPLACED => KernelPhase::Replaced,
         PHASE_GONE => KernelPhase::Gone,
         _ => return None,
     })

@@ -11,7 +11,7 @@ use tracing::info;
 use super::{Engine, entry::Entry, handle::Command};
 use crate::{
     api::{Kind, Peer, Which},
-    kernel,
+    kernel::{self, Pins},
     rules::Rules,
     store::{Found, StoreError, StoredRequest, Write},
     sys::{clock, process::Process},
@@ -137,11 +137,17 @@ impl Engine {
         let running =
             |entry: &&super::entry::Tracked| entry.request.state == holdpoint_core::request::State::Running;
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        let problems =
+        let enforcing = Pins::standard().exist() && kernel::is_attached();
+        let mut problems: Vec<String> =
             self.store_problem.iter().map(|cause| format!("every ask is denied: {cause}")).collect();
+        if !enforcing {
+            problems.push(
+                "the programs are not in the kernel any more: nothing is held; restart holdpointd".to_owned(),
+            );
+        }
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            enforcing: true,
+            enforcing,
             kernel: uname().map(|name| name.release().to_string_lossy().into_owned()).unwrap_or_default(),
             pid: std::process::id(),
             started_at: self.started_at,

@@ -136,8 +136,6 @@ impl Engine {
         loop {
             let alarm = self.next_alarm();
             tokio::select! {
-                // What the kernel says comes first: it is older than what people say about it.
-                biased;
                 ready = doorbells.readable_mut() => match ready {
                     Ok(mut guard) => {
                         let rung = take(guard.get_inner_mut());
@@ -234,8 +232,8 @@ impl Engine {
             self.alarms.push(std::cmp::Reverse((at, hold)));
         }
         self.by_id.insert(request.id.clone(), hold);
-        // Which interpreter an approval covers is not stored: after a restart it covers none, and a script whose
-        // interpreter is listed is asked about again.
+        // Which interpreter an approval covers is not stored: after a restart it covers none, and an approved script
+        // whose interpreter is listed is refused.
         let tracked = Tracked {
             agent: stored.agent,
             agent_name: stored.agent_name,
@@ -291,7 +289,7 @@ const NO_HOLD: holdpoint_abi::Hold = holdpoint_abi::Hold {
     name: [0; holdpoint_abi::NAME_LENGTH],
     arguments: [0; 2],
     retried_at: 0,
-    spare: 0,
+    fs_magic: 0,
 };
 
 /// The doorbells that are in the buffer now, a batch at most.

@@ -73,6 +73,7 @@ pub(crate) fn offsets(btf: &[u8], storage_may_fail: bool) -> Result<Offsets, Btf
         inode_sb: at("inode", "i_sb")?,
         inode_ino: at("inode", "i_ino")?,
         sb_dev: at("super_block", "s_dev")?,
+        sb_magic: at("super_block", "s_magic")?,
         unix_dentry: at("unix_sock", "path")? + dentry,
         storage_may_fail: u32::from(storage_may_fail),
     })

@@ -43,8 +43,15 @@ const MAX_INTERPRETERS: usize = 5;
 /// <https://github.com/torvalds/linux/blob/v6.1/include/uapi/linux/binfmts.h>).
 const FIRST_LINE: u64 = 256;
 
+/// `FUSE_SUPER_MAGIC` (<https://github.com/torvalds/linux/blob/v6.1/fs/fuse/inode.c>).
+const FUSE_MAGIC: u64 = 0x6573_5546;
+
 pub(super) fn find(task: &TaskDir, call: &Call, hold: &Hold) -> Result<Executable, ObserveError> {
     let unreadable = |what: &str, cause: String| ObserveError::Unreadable { what: what.to_owned(), cause };
+    // Not touched at all: a reader that waits for such a server cannot even be killed.
+    if hold.fs_magic == FUSE_MAGIC {
+        return Err(ObserveError::ServedByAgent);
+    }
     let mut place = called(task, call).map_err(|cause| unreadable("the file that it called", cause))?;
     let mut names = vec![last_component(&call.path)];
     let mut rounds = 0;

@@ -58,6 +58,12 @@ pub(crate) enum ObserveError {
     /// Something could not be read.
     #[error("cannot read {what}: {cause}")]
     Unreadable { what: String, cause: String },
+    /// A program of the agent's may answer for the file's content, differently each time.
+    #[error(
+        "the file lies on a FUSE file system, where whoever serves it can change it at any time or never answer; \
+         install the program on a file system of the host's"
+    )]
+    ServedByAgent,
     /// Too much to show to a person.
     #[error("{what} exceed {limit}: too much to show to a person whole, and nothing is approved in part")]
     TooLong { what: &'static str, limit: String },

@@ -1,5 +1,5 @@
 //! The preemption model. Before Linux 6.2 a BPF LSM program is skipped when it is entered while it runs already
-//! on the same CPU, and under full preemption that happens: listed execs ran (docs/decisions/0001).
+//! on the same CPU, and under full preemption that happens: listed execs ran (docs/decisions/0003).
 
 use std::fs;
 

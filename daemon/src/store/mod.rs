@@ -3,6 +3,7 @@
 //! The engine owns the one [`Store`] and calls it from its own thread; nothing here is async. What lets a
 //! program run goes through [`Store::write`] first: when that returns, it is on the disk. The whole
 //! history is never in memory: every read is of one request, of the open ones, or has a limit.
+#![forbid(unsafe_code)]
 
 mod decode;
 mod error;

@@ -12,6 +12,14 @@ pub fn key(file: Pointer) -> Option<FileKey> {
     inode_key(read(file, offset!(file_inode))?)
 }
 
+/// Which kind of file system the file lies on.
+#[inline(always)]
+pub fn fs_magic(file: Pointer) -> Option<u64> {
+    let inode: Pointer = read(file, offset!(file_inode))?;
+    let block: Pointer = read(inode, offset!(inode_sb))?;
+    read(block, offset!(sb_magic))
+}
+
 /// The identity of the inode that a directory entry names.
 #[inline(always)]
 pub fn dentry_key(dentry: Pointer) -> Option<FileKey> {

@@ -1,0 +1,104 @@
+//! The agent of the VM tests: one verb for each thing that an agent does or tries.
+//!
+//! Whenever the kernel says no, the verb prints `errno=N`. Numbers from 512 on are the kernel's own and must
+//! never be seen.
+
+mod exec;
+mod fuse;
+mod spawn;
+mod unreadable;
+
+use std::{env, ffi::CString, os::unix::ffi::OsStringExt as _, os::unix::net::UnixStream, process::ExitCode};
+
+use anyhow::{Context as _, bail};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+const USAGE: &str = "\
+holdpoint-test-agent VERB ARGUMENTS
+  exec PATH ARGUMENTS             becomes the program
+  exec-by-fd PATH ARGUMENTS       the same by an open descriptor and an empty path
+  exec-by-proc-fd PATH ARGUMENTS  the same by the descriptor's path in /proc
+  exec-from-thread PATH ARGUMENTS the same from a thread that is not the leader
+  exec-from-two PATH PATH         two threads become programs at once
+  exec-with-handler PATH ARGUMENTS  the same with a handler for SIGCONT that restarts nothing
+  exec-until-it-works N PATH ARGUMENTS  tries up to N times
+  exec-large BYTES COUNT PATH     becomes the program, with COUNT arguments of BYTES bytes
+  exec-odd PATH                   becomes the program, with arguments that are no text
+  exec-unreadable PATH            becomes the program; its argument lies in a page that only it can read
+  posix-spawn PATH ARGUMENTS      starts the program by posix_spawn and waits for it
+  vfork PATH ARGUMENTS            the same by vfork
+  continue PID TIMES              sends SIGCONT so many times
+  connect SOCKET                  connects to a Unix socket
+  serve-fuse DIRECTORY FILE NAME  mounts a file system with a copy of FILE, and answers all but the daemon";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("holdpoint-test-agent: {error:#}");
+            ExitCode::from(99)
+        }
+    }
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    let mut arguments = env::args_os().skip(1).map(|argument| CString::new(argument.into_vec()));
+    let verb = arguments.next().context(USAGE)??;
+    let arguments: Vec<CString> = arguments.collect::<Result<_, _>>()?;
+    let text = |index: usize| -> anyhow::Result<&str> { Ok(arguments.get(index).context(USAGE)?.to_str()?) };
+    let rest = |index: usize| arguments.get(index..).filter(|rest| !rest.is_empty()).context(USAGE);
+    match verb.to_str()? {
+        "exec" => exec::by_path(rest(0)?),
+        "exec-by-fd" => exec::by_descriptor(rest(0)?),
+        "exec-by-proc-fd" => exec::by_path_of_descriptor(rest(0)?),
+        "exec-from-thread" => exec::from_thread(rest(0)?),
+        "exec-from-two" => exec::from_two_threads(rest(0)?),
+        "exec-with-handler" => exec::with_handler(rest(0)?),
+        "exec-until-it-works" => exec::until_it_works(text(0)?.parse()?, rest(1)?),
+        "exec-large" => exec::large(text(0)?.parse()?, text(1)?.parse()?, rest(2)?),
+        "exec-odd" => exec::odd(rest(0)?),
+        "exec-unreadable" => unreadable::unreadable_argument(rest(0)?),
+        "posix-spawn" => spawn::posix_spawn(rest(0)?),
+        "vfork" => spawn::vfork(rest(0)?),
+        "continue" => keep_continuing(text(0)?.parse()?, text(1)?.parse()?),
+        "connect" => connect(text(0)?),
+        "serve-fuse" => fuse::serve(text(0)?, text(1)?, arguments.get(2).context(USAGE)?),
+        _ => bail!(USAGE),
+    }
+}
+
+/// Says what the kernel answered, for the tests to find.
+fn refused(errno: nix::errno::Errno) -> ExitCode {
+    println!("errno={}", errno as i32);
+    ExitCode::from(100)
+}
+
+fn keep_continuing(pid: i32, times: u32) -> anyhow::Result<ExitCode> {
+    for time in 0..times {
+        match kill(Pid::from_raw(pid), Signal::SIGCONT) {
+            Ok(()) => std::thread::yield_now(),
+            Err(errno) => {
+                println!("after {time}");
+                return Ok(refused(errno));
+            }
+        }
+    }
+    println!("continued {times}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn connect(socket: &str) -> anyhow::Result<ExitCode> {
+    match UnixStream::connect(socket) {
+        Ok(_) => {
+            println!("connected");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(cause) => {
+            let errno = cause.raw_os_error().context("an error of the system")?;
+            Ok(refused(nix::errno::Errno::from_raw(errno)))
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The tests of the VM: the real daemon, the real kernel, and agents that do what agents do.
+//!
+//! `cargo xtask test vm` runs this in the guest, as root. docs/testing.md says how the tests are made.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests panic; clippy knows that only of functions with #[test], and these have a runner of their own"
+)]
+
+mod access;
+mod bad_input;
+mod endings;
+mod files;
+mod lifecycle;
+mod parents;
+mod refusal;
+mod runner;
+mod support;
+mod volume;
+
+use runner::Test;
+
+fn main() -> std::process::ExitCode {
+    let all: Vec<&[Test]> = vec![
+        parents::TESTS,
+        endings::TESTS,
+        files::TESTS,
+        access::TESTS,
+        lifecycle::TESTS,
+        bad_input::TESTS,
+        volume::TESTS,
+        volume::SOAK_TESTS,
+        refusal::LSM_OFF,
+        refusal::PREEMPT_FULL,
+    ];
+    runner::run(&all.concat())
+}

@@ -1,0 +1,9 @@
+//! What the tests are made of: the daemon, agents, programs to be held, and waiting with a deadline.
+
+pub(crate) mod agent;
+pub(crate) mod api;
+pub(crate) mod cli;
+pub(crate) mod daemon;
+pub(crate) mod programs;
+pub(crate) mod snapshot;
+pub(crate) mod wait;
