@@ -9,7 +9,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let output = env::var("OUT_DIR")?;
     for (name, linkage) in [("report-static", "+crt-static"), ("report-dynamic", "-crt-static")] {
         let status = Command::new(&compiler)
-            .args(["--edition=2024", "--crate-name=report", "-Copt-level=1", "-Cpanic=abort", "-Cstrip=symbols"])
+            .args([
+                "--edition=2024",
+                "--crate-name=report",
+                "-Copt-level=1",
+                "-Cpanic=abort",
+                "-Cstrip=symbols",
+            ])
             .arg(format!("-Ctarget-feature={linkage}"))
             .arg("-o")
             .arg(Path::new(&output).join(name))

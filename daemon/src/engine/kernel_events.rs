@@ -65,6 +65,7 @@ impl Engine {
                 self.kernel_says(hold, *kernel);
             }
         }
+        self.continue_survivors();
         let known: std::collections::HashSet<u64> = holds.iter().map(|(id, _)| *id).collect();
         let lost: Vec<HoldId> =
             self.entries.keys().filter(|hold| !known.contains(&hold.0.get())).copied().collect();
@@ -85,6 +86,13 @@ impl Engine {
     }
 
     fn kernel_says(&mut self, hold: HoldId, kernel: Hold) {
+        self.kernel_says_of_one(hold, kernel);
+        if kernel.phase == PHASE_GONE {
+            self.thread_has_gone(kernel);
+        }
+    }
+
+    fn kernel_says_of_one(&mut self, hold: HoldId, kernel: Hold) {
         let Some(entry) = self.entries.get_mut(&hold) else {
             match kernel.phase {
                 PHASE_HELD => self.begin(hold, kernel),

@@ -60,6 +60,9 @@ pub(crate) struct Engine {
     effects: Vec<effects::Planned>,
     /// Requests that changed since the last flush.
     changed: Vec<RequestId>,
+    /// Holds whose thread has gone, and whose stop may have hit the process that lives on; and for how many
+    /// sweeps more it is looked at.
+    survivors: Vec<(holdpoint_abi::Hold, u8)>,
     /// What was refused just now.
     repeats: repeats::Repeats,
     /// Why the store could not be written, while it cannot.

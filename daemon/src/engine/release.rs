@@ -4,7 +4,7 @@ use holdpoint_abi::{Hold, PHASE_HELD};
 use holdpoint_core::{id::HoldId, time::BootTime};
 use tracing::debug;
 
-use super::Engine;
+use super::{Engine, entry::Entry};
 use crate::{
     kernel::Tags,
     observe::process,
@@ -33,6 +33,44 @@ impl Engine {
         let release = release.tried(now);
         entry.release = Some(release);
         self.alarms.push(std::cmp::Reverse((release.next, hold)));
+    }
+}
+
+/// Sweeps in which a process is looked at after one of its held threads has gone.
+const SURVIVOR_SWEEPS: u8 = 3;
+
+impl Engine {
+    /// A held thread has gone. Where a sibling's exec ended it, the stop that was meant for it may hit the new
+    /// program of the process, which nobody holds and nobody would continue.
+    pub(super) fn thread_has_gone(&mut self, hold: Hold) {
+        if self.continue_survivor(&hold) {
+            self.survivors.push((hold, SURVIVOR_SWEEPS));
+        }
+    }
+
+    /// Looks again at the processes whose stop may still have been on its way.
+    pub(super) fn continue_survivors(&mut self) {
+        for (hold, sweeps) in std::mem::take(&mut self.survivors) {
+            if self.continue_survivor(&hold) && sweeps > 1 {
+                self.survivors.push((hold, sweeps - 1));
+            }
+        }
+    }
+
+    /// Continues the process if it is stopped and none of its threads is held. False where it has ended.
+    fn continue_survivor(&self, hold: &Hold) -> bool {
+        let Some(stat) = process::of_the_same(hold) else { return false };
+        let mut entries = self.entries.values();
+        let held = |entry: &Entry| entry.kernel.tgid == hold.tgid && entry.kernel.phase == PHASE_HELD;
+        if is_stopped(stat.state)
+            && !entries.any(held)
+            && let Ok(process) = Process::open(hold.tgid)
+            && process::of_the_same(hold).is_some()
+            && process.send(Signal::Continue).is_err()
+        {
+            debug!(pid = hold.tgid, "cannot continue a process; it has ended");
+        }
+        true
     }
 }
 

@@ -99,6 +99,7 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
         writes: vec![log_entry(LogEvent::Started { version: env!("CARGO_PKG_VERSION").to_owned() })],
         effects: Vec::new(),
         changed: Vec::new(),
+        survivors: Vec::new(),
         repeats: super::repeats::Repeats::default(),
         store_problem: None,
         observations,

@@ -119,6 +119,12 @@ pub(crate) fn held(hold: &Hold) -> Option<Stat> {
     TaskDir::of(hold).and_then(|task| task.stat()).ok()
 }
 
+/// `stat` of the process of which a thread was held; none where the process has ended.
+pub(crate) fn of_the_same(hold: &Hold) -> Option<Stat> {
+    let started = hold.started_at / (1_000_000_000 / TICKS_PER_SECOND);
+    stat(hold.tgid).filter(|stat| stat.start_ticks == started)
+}
+
 /// Whether a thread that should be held is neither stopped nor in its exec. False where it has ended: the
 /// kernel half says that.
 pub(crate) fn left_its_exec(hold: &Hold) -> bool {

@@ -111,7 +111,9 @@ pub(crate) fn large(bytes: usize, count: usize, command: &[CString]) -> anyhow::
 /// Not UTF-8, control characters, what turns a terminal's text around, and nothing at all.
 pub(crate) fn odd(command: &[CString]) -> anyhow::Result<ExitCode> {
     let mut command = command.to_vec();
-    for argument in [&b"\xff\xfe"[..], b"\x1b[2J\x07", b"two\nlines", "a\u{202e}b".as_bytes(), b"", b"it's \"$HOME\""] {
+    for argument in
+        [&b"\xff\xfe"[..], b"\x1b[2J\x07", b"two\nlines", "a\u{202e}b".as_bytes(), b"", b"it's \"$HOME\""]
+    {
         command.push(CString::new(argument)?);
     }
     by_path(&command)

@@ -44,7 +44,8 @@ pub(crate) fn serve(directory: &str, path: &str, name: &CString) -> anyhow::Resu
     let served = Served { name: name.as_bytes().to_vec(), content: fs::read(path)? };
     let mut device = File::options().read(true).write(true).open("/dev/fuse").context("open /dev/fuse")?;
     let options = format!("fd={},rootmode=40755,user_id=0,group_id=0,allow_other", device.as_raw_fd());
-    mount(Some("tests"), directory, Some("fuse"), MsFlags::empty(), Some(options.as_str())).context("mount")?;
+    mount(Some("tests"), directory, Some("fuse"), MsFlags::empty(), Some(options.as_str()))
+        .context("mount")?;
     println!("serving");
     let mut request = vec![0; 1 << 20];
     loop {
@@ -85,7 +86,20 @@ fn is_daemon(thread: u64) -> bool {
 fn answer(served: &Served, request: &Request<'_>) -> Option<Result<Vec<u8>, i32>> {
     let node = request.number(16, 8);
     Some(match u32::try_from(request.number(4, 4)).unwrap_or(0) {
-        INIT => Ok(numbers(&[(7, 4), (31, 4), (128 << 10, 4), (0, 4), (0, 4), (128 << 10, 4), (1, 4), (0, 4), (0, 8), (0, 8), (0, 8), (0, 8)])),
+        INIT => Ok(numbers(&[
+            (7, 4),
+            (31, 4),
+            (128 << 10, 4),
+            (0, 4),
+            (0, 4),
+            (128 << 10, 4),
+            (1, 4),
+            (0, 4),
+            (0, 8),
+            (0, 8),
+            (0, 8),
+            (0, 8),
+        ])),
         LOOKUP if request.0.get(40..).is_some_and(|name| name.strip_suffix(b"\0") == Some(&served.name)) => {
             let mut entry = numbers(&[(NODE, 8), (0, 8), (VALID, 8), (VALID, 8), (0, 8)]);
             entry.extend(attributes(served, NODE));

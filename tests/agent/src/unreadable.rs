@@ -128,8 +128,13 @@ extern "C" fn serve(plan: *mut libc::c_void) -> libc::c_int {
         if read <= 0 || fault.thread != plan.of {
             continue;
         }
-        let mut copy =
-            Copy { to: plan.page as u64, from: content.as_ptr() as u64, length: PAGE as u64, mode: 0, copied: 0 };
+        let mut copy = Copy {
+            to: plan.page as u64,
+            from: content.as_ptr() as u64,
+            length: PAGE as u64,
+            mode: 0,
+            copied: 0,
+        };
         // SAFETY: the call reads and writes a `struct uffdio_copy`, which `copy` is laid out as; it copies a page
         // from `content`, which has that size.
         unsafe { libc::ioctl(plan.faults.as_raw_fd(), UFFDIO_COPY, &raw mut copy) };
@@ -157,7 +162,10 @@ fn map_page() -> anyhow::Result<*mut u8> {
 }
 
 /// Starts a process that shares our memory and is not stopped with us.
-fn helper(run: extern "C" fn(*mut libc::c_void) -> libc::c_int, plan: *mut libc::c_void) -> anyhow::Result<()> {
+fn helper(
+    run: extern "C" fn(*mut libc::c_void) -> libc::c_int,
+    plan: *mut libc::c_void,
+) -> anyhow::Result<()> {
     let stack = Box::leak(vec![0_u128; 64 * 1024].into_boxed_slice());
     // SAFETY: the end of the stack that was just made, aligned as the ABI asks for.
     let top = unsafe { stack.as_mut_ptr().add(stack.len()) };

@@ -10,8 +10,7 @@ use crate::{
         agent::Agent,
         api::CONTROL_SOCKET,
         cli::{Said, User, holdpoint, holdpoint_as, run},
-        daemon,
-        programs,
+        daemon, programs,
     },
 };
 
@@ -53,7 +52,8 @@ fn sudo_holdpoint_approve_inside_an_agent_decides_nothing() {
     // The same person by the same words outside of an agent decides.
     let mut agent = Agent::start(&["sh", "-c", "hp-dynamic 7; echo \"status $?\""]);
     let request = daemon.request(&agent);
-    let unguarded = Agent::unguarded(User::Agent, &["sudo", "-n", "holdpoint", "approve", request.id.as_str()]);
+    let unguarded =
+        Agent::unguarded(User::Agent, &["sudo", "-n", "holdpoint", "approve", request.id.as_str()]);
     assert_eq!(unguarded.code, 0, "unguarded: {unguarded:?}");
     assert!(agent.end().output.contains("status 7"));
 
@@ -135,7 +135,8 @@ fn only_root_and_the_group_may_look_and_decide() {
     let mut agent = Agent::start(&["sh", "-c", "hp-dynamic 7; echo \"status $?\""]);
     let request = daemon.request(&agent);
     let id = request.id.as_str();
-    for arguments in [&["pending"][..], &["show", id], &["approve", id], &["deny", id], &["log"], &["reload"]] {
+    for arguments in [&["pending"][..], &["show", id], &["approve", id], &["deny", id], &["log"], &["reload"]]
+    {
         for user in [User::Bob, User::Agent] {
             let said = holdpoint_as(user, None, arguments);
             assert_eq!(said.code, 77, "{user:?} {arguments:?}: {said:?}");

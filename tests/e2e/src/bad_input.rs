@@ -11,10 +11,7 @@ use std::{
     process::{Child, Stdio},
 };
 
-use holdpoint_core::{
-    alleged::Alleged,
-    wire::RequestView,
-};
+use holdpoint_core::{alleged::Alleged, wire::RequestView};
 
 use crate::{
     runner::{Test, tests},
@@ -106,14 +103,20 @@ fn wrong_rules_are_told_with_their_place_and_change_nothing() {
         assert!(!said.errors.contains('\x1b'), "{text}");
     }
     let now = daemon.client().status();
-    assert_eq!((now.rules, now.listed_names, now.listed_files), (before.rules, before.listed_names, before.listed_files));
+    assert_eq!(
+        (now.rules, now.listed_names, now.listed_files),
+        (before.rules, before.listed_names, before.listed_files)
+    );
     let said = Agent::start(&["sh", "-c", "unlisted 7; echo \"status $?\""]).end();
     assert!(said.output.contains("status 7"), "{said:?}");
 }
 
 fn a_path_that_does_not_exist_is_a_warning() {
     let daemon = daemon::plain();
-    daemon::write_rules("60-none.toml", "[[rule]]\nname = \"none\"\nexec = [\"/opt/none/at-all\"]\naction = \"ask\"\n");
+    daemon::write_rules(
+        "60-none.toml",
+        "[[rule]]\nname = \"none\"\nexec = [\"/opt/none/at-all\"]\naction = \"ask\"\n",
+    );
     let said = holdpoint(&["reload"]);
     assert_eq!(said.code, 0, "{said:?}");
     for word in ["6 rules in force", "warning", "'/opt/none/at-all' is not there", "60-none.toml:3"] {
@@ -144,11 +147,16 @@ fn a_glob_that_matches_a_hundred_thousand_files_is_refused() {
 fn an_id_that_is_of_two_requests_or_of_none_decides_nothing() {
     let mut daemon = daemon::plain();
     // There are 32 characters: of 33 requests two begin with the same.
-    let mut agent = Agent::start(&["sh", "-c", "for i in $(seq 33); do hp-static --append /tmp/token $i 0 & done; wait"]);
+    let mut agent =
+        Agent::start(&["sh", "-c", "for i in $(seq 33); do hp-static --append /tmp/token $i 0 & done; wait"]);
     let requests = daemon.requests(&agent, 33);
     let first = |id: &str| id.chars().next().unwrap().to_string();
     let mut seen = std::collections::HashSet::new();
-    let twice = requests.iter().map(|view| first(view.id.as_str())).find(|first| !seen.insert(first.clone())).unwrap();
+    let twice = requests
+        .iter()
+        .map(|view| first(view.id.as_str()))
+        .find(|first| !seen.insert(first.clone()))
+        .unwrap();
     for (id, code, words) in [
         (twice.as_str(), 65, ["could be any of", "type more of it"]),
         ("zzzzz", 65, ["zzzzz", "no "]),
@@ -197,9 +205,15 @@ fn a_second_vote_and_a_vote_on_what_has_ended_count_for_nothing() {
 
 fn without_a_daemon_the_command_line_says_so() {
     daemon::take_down_shared();
-    for arguments in
-        [&["pending"][..], &["show", "abcde"], &["approve", "abcde"], &["deny", "abcde"], &["log"], &["status"], &["reload"]]
-    {
+    for arguments in [
+        &["pending"][..],
+        &["show", "abcde"],
+        &["approve", "abcde"],
+        &["deny", "abcde"],
+        &["log"],
+        &["status"],
+        &["reload"],
+    ] {
         let said = holdpoint(arguments);
         assert_eq!(said.code, 69, "{arguments:?}: {said:?}");
         assert!(said.errors.contains("holdpointd is not running"), "{arguments:?}: {said:?}");
@@ -263,7 +277,9 @@ fn a_database_that_is_damaged_or_newer_keeps_the_daemon_from_starting() {
     let path = "/var/lib/holdpoint/holdpoint.db";
     // When the last connection ends, all is in the one file and nothing in the log beside it.
     let sql = |statement: &str| {
-        let program = format!("import sqlite3; sqlite3.connect(\"{path}\", isolation_level=None).execute(\"{statement}\")");
+        let program = format!(
+            "import sqlite3; sqlite3.connect(\"{path}\", isolation_level=None).execute(\"{statement}\")"
+        );
         shell(&format!("python3 -c '{program}'"));
     };
     sql("pragma wal_checkpoint(truncate)");
@@ -274,7 +290,9 @@ fn a_database_that_is_damaged_or_newer_keeps_the_daemon_from_starting() {
     let log = does_not_start();
     assert!(log.contains("has version 999") && log.contains(path), "{log}");
     assert!(fs::read(path).unwrap() == newer, "it was changed");
-    for damaged in [b"this is no database, and long enough to be looked at as one would be".to_vec(), torn(&good)] {
+    for damaged in
+        [b"this is no database, and long enough to be looked at as one would be".to_vec(), torn(&good)]
+    {
         fs::write(path, &damaged).unwrap();
         let log = does_not_start();
         assert!(log.contains("damaged") && log.contains(path), "{log}");
@@ -295,9 +313,12 @@ fn odd_arguments_are_shown_escaped_and_kept_whole() {
     let request = daemon.request(&agent);
     let odd: [&[u8]; 6] =
         [b"\xff\xfe", b"\x1b[2J\x07", b"two\nlines", "a\u{202e}b".as_bytes(), b"", b"it's \"$HOME\""];
-    let expected: Vec<Alleged> = std::iter::once(DYNAMIC_ELF.as_bytes()).chain(odd).map(Alleged::from).collect();
+    let expected: Vec<Alleged> =
+        std::iter::once(DYNAMIC_ELF.as_bytes()).chain(odd).map(Alleged::from).collect();
     assert_eq!(request.facts.as_ref().unwrap().argv, expected);
-    for arguments in [&["show", request.id.as_str()][..], &["pending"], &["--json", "show", request.id.as_str()], &["log"]] {
+    for arguments in
+        [&["show", request.id.as_str()][..], &["pending"], &["--json", "show", request.id.as_str()], &["log"]]
+    {
         let said = holdpoint(arguments);
         assert_eq!(said.code, 0, "{said:?}");
         let escaped = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}' || c == '\u{fffd}');
@@ -330,7 +351,11 @@ fn more_arguments_than_a_person_can_read_are_refused_with_the_reason() {
         let view = daemon.watch.until("the record of the refusal", |requests| {
             requests.iter().rev().find(|view| view.facts.is_none() && view.ended_at.is_some()).cloned()
         });
-        assert!(view.note.as_deref().is_some_and(|note| note.contains("the arguments exceed")), "{:?}", view.note);
+        assert!(
+            view.note.as_deref().is_some_and(|note| note.contains("the arguments exceed")),
+            "{:?}",
+            view.note
+        );
         let shown = run(User::Root.command("holdpoint", None).args(["show", view.id.as_str()]));
         assert!(shown.code == 0 && shown.output.contains("the arguments exceed"), "{shown:?}");
     }
@@ -352,7 +377,8 @@ fn memory_that_cannot_be_read_is_refused_with_the_reason() {
 /// Waits for so many new requests of which nothing could be found out.
 fn unread(daemon: &daemon::Daemon, before: usize, count: usize) -> Vec<RequestView> {
     daemon.watch.until("the record of the refusals", |requests| {
-        let unread = requests.iter().skip(before).filter(|view| view.facts.is_none() && view.ended_at.is_some());
+        let unread =
+            requests.iter().skip(before).filter(|view| view.facts.is_none() && view.ended_at.is_some());
         let unread: Vec<_> = unread.cloned().collect();
         (unread.len() == count).then_some(unread)
     })
@@ -374,7 +400,10 @@ fn a_file_system_of_the_agents_stalls_nobody_else() {
         assert!(agent.end().output.contains("Operation not permitted\nstatus 126"), "{}", agent.output());
     }
     let refused = unread(&daemon, before, 3);
-    assert!(refused.iter().all(|view| view.note.as_deref().unwrap_or_default().contains("FUSE")), "{refused:?}");
+    assert!(
+        refused.iter().all(|view| view.note.as_deref().unwrap_or_default().contains("FUSE")),
+        "{refused:?}"
+    );
     assert_eq!(holdpoint(&["status"]).code, 0);
 }
 

@@ -78,7 +78,9 @@ impl Freezer {
         fs::write(Path::new(freezer.0).join("cgroup.procs"), pid.to_string()).unwrap();
         freezer.set("1");
         let events = Path::new(freezer.0).join("cgroup.events");
-        eventually("the cgroup is frozen", || fs::read_to_string(&events).unwrap().contains("frozen 1").then_some(()));
+        eventually("the cgroup is frozen", || {
+            fs::read_to_string(&events).unwrap().contains("frozen 1").then_some(())
+        });
         freezer
     }
 
@@ -174,7 +176,9 @@ fn continuing_a_held_process_holds_it_again_and_asks_nobody_anew() {
     for _ in 0..5 {
         let before = daemon.client().counter("held_again");
         kill(pid(&request), Signal::SIGCONT).unwrap();
-        eventually("the exec is held again", || (daemon.client().counter("held_again") > before).then_some(()));
+        eventually("the exec is held again", || {
+            (daemon.client().counter("held_again") > before).then_some(())
+        });
     }
     assert_eq!(agent.output(), "", "it ran, or came back");
     assert_eq!(daemon.client().pending().len(), 1);
@@ -205,7 +209,8 @@ fn a_storm_of_continues_lets_nothing_run_and_shows_no_errno() {
         let storm = storm.join().unwrap();
         // All sent, or until the process was gone (ESRCH).
         assert!(storm.output.contains("continued 3000") || storm.output.contains("errno=3"), "{storm:?}");
-        let (expected, runs) = if approve { ("status 7", 1) } else { ("Operation not permitted\nstatus 126", 0) };
+        let (expected, runs) =
+            if approve { ("status 7", 1) } else { ("Operation not permitted\nstatus 126", 0) };
         assert!(said.output.contains(expected), "{said:?}");
         assert_eq!(Snapshot::all_reported(&said.output).len(), runs, "{said:?}");
         assert_eq!(daemon.count(&agent), 1, "asked more than once");
@@ -222,7 +227,9 @@ fn a_handler_for_sigcont_sees_no_errno_of_the_kernels() {
         for _ in 0..5 {
             let before = daemon.client().counter("held_again");
             kill(pid(&request), Signal::SIGCONT).unwrap();
-            eventually("the exec is held again", || (daemon.client().counter("held_again") > before).then_some(()));
+            eventually("the exec is held again", || {
+                (daemon.client().counter("held_again") > before).then_some(())
+            });
         }
         if approve {
             daemon.approve(&request);
@@ -247,7 +254,8 @@ fn a_rule_denies_without_asking() {
     assert_eq!(Snapshot::all_reported(&said.output), []);
     let rule = |requests: &[holdpoint_core::wire::RequestView]| {
         let view = requests.iter().find(|view| daemon::is_of(view, &agent))?;
-        matches!(view.state, State::Ended { .. }).then(|| (view.decision.rule.clone(), view.state.clone(), view.votes.len()))
+        matches!(view.state, State::Ended { .. })
+            .then(|| (view.decision.rule.clone(), view.state.clone(), view.votes.len()))
     };
     let (rule, state, votes) = daemon.watch.until("the record of the denial", rule);
     assert_eq!(rule.as_deref(), Some("forbidden"));
@@ -263,7 +271,11 @@ fn a_rule_allows_without_asking() {
     let said = agent.end();
     assert!(said.output.contains("status 7"), "{said:?}");
     let view = daemon.watch.until("the record of the exec", |requests| {
-        requests.iter().find(|view| daemon::is_of(view, &agent)).filter(|view| matches!(view.state, State::Ended { .. })).cloned()
+        requests
+            .iter()
+            .find(|view| daemon::is_of(view, &agent))
+            .filter(|view| matches!(view.state, State::Ended { .. }))
+            .cloned()
     });
     assert_eq!(view.decision.rule.as_deref(), Some("harmless"));
     let executed = Outcome::Executed { status: Some(7 << 8) };
@@ -271,7 +283,8 @@ fn a_rule_allows_without_asking() {
 }
 
 /// For callers that must not be stopped.
-const REFUSE: &str = "[[rule]]\nname = \"refused\"\nexec = [\"hp-dynamic\"]\naction = \"ask\"\nwait = \"refuse\"\n";
+const REFUSE: &str =
+    "[[rule]]\nname = \"refused\"\nexec = [\"hp-dynamic\"]\naction = \"ask\"\nwait = \"refuse\"\n";
 
 fn a_refused_exec_passes_once_when_tried_again_after_approval() {
     let line = "while read -r line; do hp-dynamic 7; echo \"status $?\"; done";
@@ -299,7 +312,10 @@ fn an_interactive_bash_shows_a_stopped_job_that_goes_on_after_the_approval() {
     let mut agent = Agent::start(&INTERACTIVE);
     agent.say("hp-dynamic 7");
     let request = daemon.request(&agent);
-    assert!(request.facts.as_ref().unwrap().tty.as_deref().unwrap_or_default().starts_with("pts/"), "{request:?}");
+    assert!(
+        request.facts.as_ref().unwrap().tty.as_deref().unwrap_or_default().starts_with("pts/"),
+        "{request:?}"
+    );
     agent.said("[1]+  Stopped");
     assert_eq!(Snapshot::all_reported(&agent.output()), []);
     daemon.approve(&request);

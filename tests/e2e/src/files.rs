@@ -61,7 +61,10 @@ fn a_link_of_a_listed_name_is_held_whatever_it_leads_to() {
     assert!(facts.called.shown().ends_with("/pg_dump"), "{:?}", facts.called);
     daemon.approve(&first);
     let second = daemon.watch.until("the second exec", |requests| {
-        let next = requests.iter().find(|view| view.hold != first.hold && view.facts.as_ref().is_some_and(|facts| facts.pid == first.facts.as_ref().unwrap().pid));
+        let next = requests.iter().find(|view| {
+            view.hold != first.hold
+                && view.facts.as_ref().is_some_and(|facts| facts.pid == first.facts.as_ref().unwrap().pid)
+        });
         next.cloned()
     });
     assert_eq!(agent.output(), "");

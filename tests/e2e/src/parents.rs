@@ -118,7 +118,12 @@ fn kubectl_is_held_and_goes_on() {
 
 fn sh_sees_what_it_expects() {
     let line = "hp-dynamic 7; echo \"status $?\"";
-    held(User::Agent, &["sh", "-c", line], "status 7", "sh: 1: hp-dynamic: Operation not permitted\nstatus 126");
+    held(
+        User::Agent,
+        &["sh", "-c", line],
+        "status 7",
+        "sh: 1: hp-dynamic: Operation not permitted\nstatus 126",
+    );
 }
 
 fn bash_sees_what_it_expects() {
@@ -150,14 +155,24 @@ fn a_thread_that_is_not_the_leader_becomes_the_program() {
 /// sudo waits for its child with WUNTRACED and stops itself when the child stops.
 fn sudo_without_a_terminal_sees_what_it_expects() {
     let line = "sudo -n hp-dynamic 7; echo \"status $?\"";
-    held(User::Agent, &["sh", "-c", line], "status 7", "unable to execute /usr/local/bin/hp-dynamic: Operation not permitted");
+    held(
+        User::Agent,
+        &["sh", "-c", line],
+        "status 7",
+        "unable to execute /usr/local/bin/hp-dynamic: Operation not permitted",
+    );
 }
 
 fn sudo_with_a_terminal_of_its_own_sees_what_it_expects() {
     programs::put_with_mode("/etc/sudoers.d/tests", b"Defaults use_pty\n", 0o440);
     // script(1) gives sudo the terminal without which it makes none.
     let line = "script -qec 'sudo -n hp-dynamic 7; echo \"status $?\"' /dev/null";
-    held(User::Agent, &["sh", "-c", line], "status 7", "unable to execute /usr/local/bin/hp-dynamic: Operation not permitted");
+    held(
+        User::Agent,
+        &["sh", "-c", line],
+        "status 7",
+        "unable to execute /usr/local/bin/hp-dynamic: Operation not permitted",
+    );
     std::fs::remove_file("/etc/sudoers.d/tests").unwrap();
 }
 
@@ -168,7 +183,12 @@ fn su_sees_what_it_expects() {
 
 fn runuser_sees_what_it_expects() {
     let line = "runuser -u bob -- hp-dynamic 7; echo \"status $?\"";
-    held(User::Root, &["sh", "-c", line], "status 7", "runuser: failed to execute hp-dynamic: Operation not permitted\nstatus 1");
+    held(
+        User::Root,
+        &["sh", "-c", line],
+        "status 7",
+        "runuser: failed to execute hp-dynamic: Operation not permitted\nstatus 1",
+    );
 }
 
 fn timeout_sees_what_it_expects() {
@@ -278,10 +298,12 @@ fn of_two_threads_that_exec_at_once_one_becomes_its_program() {
         assert_eq!(Snapshot::all_reported(&said.output).len(), 1, "{said:?}");
         let outcomes = daemon.watch.until("all requests end", |requests| {
             let mine = requests.iter().filter(|view| daemon::is_of(view, &agent));
-            mine.map(|view| if let State::Ended { outcome, .. } = view.state { Some(outcome) } else { None }).collect()
+            mine.map(|view| if let State::Ended { outcome, .. } = view.state { Some(outcome) } else { None })
+                .collect()
         });
         let outcomes: Vec<Outcome> = outcomes;
-        let ran = outcomes.iter().filter(|outcome| **outcome == Outcome::Executed { status: Some(0) }).count();
+        let ran =
+            outcomes.iter().filter(|outcome| **outcome == Outcome::Executed { status: Some(0) }).count();
         let never = outcomes.iter().filter(|outcome| **outcome == Outcome::NeverRan).count();
         assert_eq!((ran, never), (1, outcomes.len() - 1), "{outcomes:?}");
     }

@@ -4,7 +4,8 @@
 //! that hangs.
 
 use std::{
-    env, io::Write as _,
+    env,
+    io::Write as _,
     panic::{self, AssertUnwindSafe, catch_unwind},
     process::{ExitCode, exit},
     sync::mpsc::{RecvTimeoutError, Sender, channel},
@@ -59,7 +60,9 @@ pub(crate) fn run(all: &[Test]) -> ExitCode {
         Ok("soak") => Boot::Soak,
         Ok("normal") => Boot::Normal,
         other => {
-            eprintln!("these tests load LSM programs into the running kernel: 'cargo xtask test vm' runs them in a VM");
+            eprintln!(
+                "these tests load LSM programs into the running kernel: 'cargo xtask test vm' runs them in a VM"
+            );
             eprintln!("(HOLDPOINT_E2E_BOOT is {other:?}; it names the kind of boot)");
             return ExitCode::FAILURE;
         }
@@ -67,7 +70,8 @@ pub(crate) fn run(all: &[Test]) -> ExitCode {
     // Several filters are alternatives. `--test-threads` is for libtest; here it is one in any case.
     let filters: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let wanted = |test: &&Test| {
-        test.boot == boot && (filters.is_empty() || filters.iter().any(|filter| name(test).contains(filter.as_str())))
+        test.boot == boot
+            && (filters.is_empty() || filters.iter().any(|filter| name(test).contains(filter.as_str())))
     };
     let chosen: Vec<Test> = all.iter().filter(wanted).copied().collect();
     println!("running {} tests", chosen.len());
@@ -110,7 +114,9 @@ fn name(test: &Test) -> &'static str {
 /// The closing line, which xtask adds up.
 fn close(passed: usize, failed: usize, left_out: usize) {
     let verdict = if failed == 0 { "ok" } else { "FAILED" };
-    println!("test result: {verdict}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {left_out} filtered out");
+    println!(
+        "test result: {verdict}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {left_out} filtered out"
+    );
 }
 
 /// Ends the whole run when the test takes too long: whatever it waits in, it cannot be taken out of it.

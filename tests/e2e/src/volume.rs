@@ -105,7 +105,8 @@ fn decide_all(events: Events) {
             };
             for request in requests {
                 if seen.insert(request.hold) {
-                    let to = if verdict_on(&token(&request)) == VoteKind::Approve { &approver } else { &denier };
+                    let to =
+                        if verdict_on(&token(&request)) == VoteKind::Approve { &approver } else { &denier };
                     to.send(request.id.to_string()).expect("the voters are there");
                 }
             }
@@ -169,7 +170,8 @@ fn plain() -> Daemon {
 
 fn of_many_holds_decided_at_random_none_is_lost_or_wrong_or_runs_twice() {
     let default = if is_soak() { 15_000 } else { 600 };
-    let holds: u32 = std::env::var("HOLDPOINT_E2E_HOLDS").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
+    let holds: u32 =
+        std::env::var("HOLDPOINT_E2E_HOLDS").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     let each = holds.div_ceil(AGENTS);
     let ran = Ran::empty();
     let mut daemon = plain();
@@ -184,7 +186,8 @@ fn of_many_holds_decided_at_random_none_is_lost_or_wrong_or_runs_twice() {
         })
         .collect();
     let said = end_all(&mut agents);
-    let tokens: Vec<String> = (0..AGENTS).flat_map(|agent| (0..each).map(move |i| format!("{agent}-{i}"))).collect();
+    let tokens: Vec<String> =
+        (0..AGENTS).flat_map(|agent| (0..each).map(move |i| format!("{agent}-{i}"))).collect();
     nothing_lost_or_wrong_or_twice(&ran, &said, &tokens);
     assert_eq!(daemon.client().counter("held"), u64::from(each * AGENTS));
     assert_eq!(daemon.client().pending().len(), 0);
@@ -204,7 +207,8 @@ fn many_that_are_held_at_once_are_all_listed_and_all_decided() {
             Agent::start(&["sh", "-c", &line])
         })
         .collect();
-    let tokens: Vec<String> = (0..AGENTS).flat_map(|agent| (0..each).map(move |i| format!("{agent}-{i}"))).collect();
+    let tokens: Vec<String> =
+        (0..AGENTS).flat_map(|agent| (0..each).map(move |i| format!("{agent}-{i}"))).collect();
     let mut pending = 0;
     while pending < tokens.len() {
         pending = eventually("more are held", || {

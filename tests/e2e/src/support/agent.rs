@@ -105,7 +105,8 @@ impl Agent {
         self.end_input();
         let ended = self.seen.wait(PATIENCE, |seen| seen.output_ended.then_some(()));
         assert!(ended.is_some(), "the agent does not end; it said: {}", self.output());
-        let status = super::wait::eventually("the agent's first process ends", || self.child.try_wait().unwrap());
+        let status =
+            super::wait::eventually("the agent's first process ends", || self.child.try_wait().unwrap());
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
         self.seen.change(|seen| seen.code = Some(code));
         Said { code, output: self.output(), errors: String::new() }

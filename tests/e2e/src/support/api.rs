@@ -62,7 +62,11 @@ impl Client {
     /// The count of one of the kernel half's counters.
     pub(crate) fn counter(&mut self, name: &str) -> u64 {
         let counters = self.status().counters;
-        counters.iter().find(|counter| counter.name == name).unwrap_or_else(|| panic!("no counter '{name}'")).count
+        counters
+            .iter()
+            .find(|counter| counter.name == name)
+            .unwrap_or_else(|| panic!("no counter '{name}'"))
+            .count
     }
 
     pub(crate) fn call<T: DeserializeOwned>(
@@ -74,7 +78,8 @@ impl Client {
         let (status, body) = self.exchange(method, path, &serde_json::to_vec(body).unwrap());
         if status == 200 {
             let text = String::from_utf8_lossy(&body);
-            Ok(serde_json::from_slice(&body).unwrap_or_else(|cause| panic!("{method} {path}: {cause}: {text}")))
+            Ok(serde_json::from_slice(&body)
+                .unwrap_or_else(|cause| panic!("{method} {path}: {cause}: {text}")))
         } else {
             Err(serde_json::from_slice(&body).expect("an error that is a problem of RFC 9457"))
         }
@@ -92,7 +97,8 @@ impl Client {
         let stream = self.stream.get_mut();
         stream.write_all(&[head.as_bytes(), body].concat()).expect("send a request");
         let (status, length) = read_head(&mut self.stream);
-        let mut body = vec![0; length.unwrap_or_else(|| panic!("{}: an answer without length", self.socket.display()))];
+        let mut body =
+            vec![0; length.unwrap_or_else(|| panic!("{}: an answer without length", self.socket.display()))];
         self.stream.read_exact(&mut body).expect("read the body of an answer");
         self.used = Instant::now();
         (status, body)
@@ -167,7 +173,8 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) fn begin() -> Self {
-        let mut stream = BufReader::new(UnixStream::connect(CONTROL_SOCKET).expect("connect to the control socket"));
+        let mut stream =
+            BufReader::new(UnixStream::connect(CONTROL_SOCKET).expect("connect to the control socket"));
         stream.get_mut().write_all(b"GET /v1/events HTTP/1.1\r\nhost: holdpoint\r\n\r\n").unwrap();
         assert_eq!(read_head(&mut stream), (200, None), "the answer to GET /v1/events");
         Self { stream, buffer: Vec::new(), searched: 0 }

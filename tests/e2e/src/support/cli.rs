@@ -36,7 +36,11 @@ impl User {
     pub(crate) fn command(self, program: &str, login: Option<u32>) -> Command {
         let mut command = Command::new("sh");
         let login = login.map_or_else(String::new, |uid| format!("echo {uid} >/proc/self/loginuid && "));
-        let groups = if self.groups().is_empty() { "--clear-groups".to_owned() } else { format!("--groups={}", self.groups()) };
+        let groups = if self.groups().is_empty() {
+            "--clear-groups".to_owned()
+        } else {
+            format!("--groups={}", self.groups())
+        };
         let become_user = if self == Self::Root {
             String::new()
         } else {
@@ -70,7 +74,8 @@ pub(crate) fn holdpoint_as(user: User, login: Option<u32>, arguments: &[&str]) -
 
 /// Runs a command to its end.
 pub(crate) fn run(command: &mut Command) -> Said {
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|cause| panic!("run {command:?}: {cause}"));
+    let output =
+        command.stdin(Stdio::null()).output().unwrap_or_else(|cause| panic!("run {command:?}: {cause}"));
     let code = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Said { code, output: text(&output.stdout), errors: text(&output.stderr) }

@@ -165,7 +165,8 @@ impl Process {
     /// Waits until it has ended.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let status = eventually("the daemon ends", || self.child.try_wait().unwrap());
-        self.log.wait(Duration::from_secs(5), |lines| lines.iter().any(|line| line == END_OF_LOG).then_some(()));
+        self.log
+            .wait(Duration::from_secs(5), |lines| lines.iter().any(|line| line == END_OF_LOG).then_some(()));
         status
     }
 }
@@ -244,7 +245,10 @@ impl Daemon {
         self.watch.until(&format!("{count} requests of {}", agent.name()), |requests| {
             if let Some(end) = agent.output_if_ended() {
                 let told = |view: &RequestView| format!("{} {:?} {:?}", view.id, view.state, view.note);
-                panic!("the agent ended without a request: {end}; the last one: {:?}", requests.last().map(told));
+                panic!(
+                    "the agent ended without a request: {end}; the last one: {:?}",
+                    requests.last().map(told)
+                );
             }
             let mine = requests.iter().filter(|view| is_of(view, agent) && view.state == State::Pending);
             let mine: Vec<_> = mine.cloned().collect();

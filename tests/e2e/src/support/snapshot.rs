@@ -51,6 +51,8 @@ impl Snapshot {
 
     pub(crate) fn all_reported(output: &str) -> Vec<Self> {
         let lines = output.lines().filter_map(|line| Some(&line[line.find("{\"pid\"")?..]));
-        lines.map(|line| serde_json::from_str(line.trim()).unwrap_or_else(|cause| panic!("{cause}: {line}"))).collect()
+        lines
+            .map(|line| serde_json::from_str(line.trim()).unwrap_or_else(|cause| panic!("{cause}: {line}")))
+            .collect()
     }
 }
