@@ -12,8 +12,10 @@ fn main() {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--append" => {
-                let (file, token) = (arguments.next().unwrap_or_default(), arguments.next().unwrap_or_default());
-                let mut file = fs::OpenOptions::new().append(true).create(true).open(file).expect("open the file");
+                let (file, token) =
+                    (arguments.next().unwrap_or_default(), arguments.next().unwrap_or_default());
+                let mut file =
+                    fs::OpenOptions::new().append(true).create(true).open(file).expect("open the file");
                 file.write_all(format!("{token}\n").as_bytes()).expect("append the token");
                 quiet = true;
             }
@@ -48,7 +50,8 @@ fn report() -> String {
         }
     }
     descriptors.sort();
-    let descriptors: Vec<String> = descriptors.iter().map(|(number, target)| format!("[{number},{target:?}]")).collect();
+    let descriptors: Vec<String> =
+        descriptors.iter().map(|(number, target)| format!("[{number},{target:?}]")).collect();
     format!(
         "{{\"pid\":{},\"ppid\":{},\"terminal\":{terminal},\"cwd\":{cwd:?},\"descriptors\":[{}]}}",
         process::id(),

@@ -14,6 +14,7 @@ mod bad_input;
 mod endings;
 mod files;
 mod lifecycle;
+mod observing;
 mod parents;
 mod refusal;
 mod runner;
@@ -30,6 +31,7 @@ fn main() -> std::process::ExitCode {
         access::TESTS,
         lifecycle::TESTS,
         bad_input::TESTS,
+        observing::TESTS,
         volume::TESTS,
         volume::SOAK_TESTS,
         refusal::LSM_OFF,
