@@ -99,12 +99,11 @@ pub(crate) fn is_root() -> anyhow::Result<bool> {
     Ok(command::output(Command::new("id").arg("-u"))?.trim() == "0")
 }
 
-/// Fetches the machine's own package lists when there are none yet.
-pub(crate) fn update_if_empty(log: &Path) -> anyhow::Result<()> {
-    if mirrors()?.is_empty() { update(log) } else { Ok(()) }
-}
-
-fn update(log: &Path) -> anyhow::Result<()> {
+/// Fetches the machine's own package lists.
+///
+/// Lists that are there may be months old, as in an image of a machine: then a package that is newer than they are
+/// is "not found", and the others come in versions that the archive no longer has, or that are too old.
+pub(crate) fn update(log: &Path) -> anyhow::Result<()> {
     if !is_root()? {
         bail!("fetch the package lists: this needs root; run: sudo apt-get update");
     }

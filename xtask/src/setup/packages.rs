@@ -51,7 +51,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
     }
     step(&format!("installing the Debian packages {}", missing.join(" ")), || {
         let log = log("apt")?;
-        apt::update_if_empty(&log)?;
+        apt::update(&log)?;
         let mut command = Command::new("apt-get");
         command.args(["install", "--yes", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]);
         command.args(&missing).env("DEBIAN_FRONTEND", "noninteractive");
