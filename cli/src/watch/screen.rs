@@ -134,7 +134,11 @@ impl Screen<'_> {
             Act::Vote(id, kind) => {
                 let body = VoteBody { verdict: kind, reason: None };
                 output::print(CLEAR_LINE)?;
-                match cast(&self.context.client, id.as_str(), &body).await {
+                let cast = cast(&self.context.client, id.as_str(), &body).await;
+                // What was typed meanwhile was not typed for what is shown next. Not later: a key that is typed once
+                // the next one is up counts.
+                self.terminal.flush();
+                match cast {
                     Ok(view) => {
                         output::print(&render::summary::voted(&view, kind, self.context.style))?;
                         let now = self.now();
@@ -145,8 +149,6 @@ impl Screen<'_> {
                     // The request goes on being shown; a change tells what became of it.
                     Err(failure) => failure.report(),
                 }
-                // What was typed meanwhile was not typed for what is shown now.
-                self.terminal.flush();
             }
         }
         Ok(Key::Taken)

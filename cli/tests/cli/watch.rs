@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{Read as _, Write as _},
     os::fd::AsFd as _,
-    process::{Child, Stdio},
+    process::{Child, ExitStatus, Stdio},
 };
 
 use super::common::{Daemon, command, request};
@@ -68,6 +68,20 @@ impl Watch {
         }
     }
 
+    /// Reads until the program has let go of its terminal, and says how it ended.
+    fn ended(&mut self) -> ExitStatus {
+        loop {
+            let mut wait = [PollFd::new(self.terminal.as_fd(), PollFlags::POLLIN)];
+            assert_eq!(poll(&mut wait, PATIENCE), Ok(1), "it does not end; it said {:?}", self.seen);
+            let mut bytes = [0; 4096];
+            match self.terminal.read(&mut bytes) {
+                Ok(count) => self.seen.push_str(&String::from_utf8_lossy(&bytes[..count])),
+                // EIO: nobody has the other end.
+                Err(_) => return self.child.wait().unwrap(),
+            }
+        }
+    }
+
     fn press(&mut self, key: &str) {
         self.terminal.write_all(key.as_bytes()).unwrap();
     }
@@ -108,7 +122,7 @@ fn one_key_decides_but_not_before_the_request_can_have_been_read() {
     // The next one is up, and what was typed until now is thrown away.
     watch.expect("[1/1]");
     watch.press("q");
-    assert_eq!(watch.child.wait().unwrap().code(), Some(0));
+    assert_eq!(watch.ended().code(), Some(0));
     let calls = daemon.calls();
     assert_eq!(calls[1].what, "POST /v1/requests/k3m9z/votes", "the shown request, by its whole id");
     assert_eq!(calls[1].body, r#"{"verdict":"approve","reason":null}"#);
@@ -128,7 +142,7 @@ fn the_terminal_is_as_it_was_after_each_way_to_end() {
             None => watch.press("q"),
             Some(signal) => kill(Pid::from_raw(i32::try_from(watch.child.id()).unwrap()), signal).unwrap(),
         }
-        watch.child.wait().unwrap();
+        watch.ended();
         assert!(watch.reads_lines(), "{signal:?}");
     }
 }
