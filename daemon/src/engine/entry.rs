@@ -15,6 +15,8 @@ pub(super) struct Entry {
     pub(super) release: Option<Release>,
     /// Sweeps in a row that found the task outside of its exec, or no record of what was filed.
     pub(super) astray: u8,
+    /// Whether a reader is looking whether it is.
+    pub(super) looking: bool,
 }
 
 /// How far we are with a hold.
@@ -50,7 +52,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Entry {
     pub(super) fn new(kernel: Hold, stage: Stage) -> Self {
-        Self { kernel, stage, release: None, astray: 0 }
+        Self { kernel, stage, release: None, astray: 0, looking: false }
     }
 
     pub(super) fn tracked(&self) -> Option<&Tracked> {

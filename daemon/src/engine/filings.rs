@@ -5,7 +5,7 @@ use holdpoint_core::id::{AgentId, HoldId};
 use tracing::{error, warn};
 
 use super::{
-    Engine, Observation,
+    Engine, Finding, Observation,
     entry::{Entry, Stage},
 };
 use crate::{
@@ -38,8 +38,9 @@ impl Engine {
         tokio::spawn(async move {
             let reading = move || observe::observe_filed(&kernel, filed, &agent, &known, &tags);
             let found = workers.run(AgentId(kernel.agent), "the program that was filed", reading).await;
+            let found = observe::with_names(found).await;
             // The engine has ended; the filing is given up by the next one, and made again by the next try.
-            let _unheard = sender.send(Observation { hold, found }).await;
+            let _unheard = sender.send(Observation { hold, finding: Finding::Exec(Box::new(found)) }).await;
         });
     }
 

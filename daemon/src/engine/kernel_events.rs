@@ -13,7 +13,7 @@ use holdpoint_core::{
 use tracing::error;
 
 use super::{
-    Engine, Observation,
+    Engine, Finding, Observation,
     entry::{Entry, Stage},
 };
 use crate::{
@@ -146,8 +146,9 @@ impl Engine {
         tokio::spawn(async move {
             let reading = move || observe::observe(&kernel, &agent, &config, &tags);
             let found = workers.run(AgentId(kernel.agent), "the held process", reading).await;
+            let found = observe::with_names(found).await;
             // The engine has ended; the next one looks again.
-            let _unheard = sender.send(Observation { hold, found }).await;
+            let _unheard = sender.send(Observation { hold, finding: Finding::Exec(Box::new(found)) }).await;
         });
     }
 
@@ -213,23 +214,49 @@ impl Engine {
     }
 
     /// A task that runs on without its exec (a signal handler jumped away, the file has gone) is held no more.
+    ///
+    /// Its system call is a reader's to look at: the kernel locks it against an exec that is under way, and that can
+    /// wait for the agent.
     fn look_whether_astray(&mut self, hold: HoldId) {
         let Some(entry) = self.entries.get_mut(&hold) else { return };
-        if entry.tracked().is_none() || !process::left_its_exec(&entry.kernel) {
+        if entry.tracked().is_none() || process::is_stopped(&entry.kernel) {
             entry.astray = 0;
             return;
         }
-        entry.astray += 1;
-        if entry.astray >= ASTRAY_SWEEPS {
+        if std::mem::replace(&mut entry.looking, true) {
+            return;
+        }
+        let kernel = entry.kernel;
+        let (workers, sender) = (self.workers.clone(), self.observations.clone());
+        tokio::spawn(async move {
+            let reading = move || Ok(process::left_its_exec(&kernel));
+            let left = workers.run(AgentId(kernel.agent), "its system call", reading).await;
+            // What cannot be seen is no reason to give a hold up.
+            let finding = Finding::LeftItsExec(left.unwrap_or(false));
+            // The engine has ended; the next one looks again.
+            let _unheard = sender.send(Observation { hold, finding }).await;
+        });
+    }
+
+    fn seen_astray(&mut self, hold: HoldId, left: bool) {
+        let Some(entry) = self.entries.get_mut(&hold) else { return };
+        entry.looking = false;
+        entry.astray = if left { entry.astray + 1 } else { 0 };
+        // It may have been let go on since.
+        let still_held =
+            || matches!(self.gate.hold(hold.0.get()), Ok(Some(kernel)) if kernel.phase == PHASE_HELD);
+        if entry.astray >= ASTRAY_SWEEPS && still_held() && self.gate.forget(hold.0.get()).is_ok() {
             let note = "the process went on without its exec";
-            if self.gate.forget(hold.0.get()).is_ok() {
-                self.input(hold, &Input::Kernel(KernelPhase::Gone), Some(note));
-            }
+            self.input(hold, &Input::Kernel(KernelPhase::Gone), Some(note));
         }
     }
 
     /// What a reader found out about a hold.
-    pub(super) fn observed(&mut self, Observation { hold, found }: Observation) {
+    pub(super) fn observed(&mut self, Observation { hold, finding }: Observation) {
+        let found = match finding {
+            Finding::Exec(found) => *found,
+            Finding::LeftItsExec(left) => return self.seen_astray(hold, left),
+        };
         let waiting = self.entries.get(&hold).is_some_and(|entry| matches!(entry.stage, Stage::Observing));
         if !waiting {
             return;

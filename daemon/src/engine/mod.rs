@@ -74,5 +74,12 @@ pub(crate) struct Engine {
 /// What a reader found out.
 struct Observation {
     hold: HoldId,
-    found: Result<Observed, ObserveError>,
+    finding: Finding,
+}
+
+enum Finding {
+    /// Who, what and where.
+    Exec(Box<Result<Observed, ObserveError>>),
+    /// Whether a thread that is not stopped is outside of its exec.
+    LeftItsExec(bool),
 }

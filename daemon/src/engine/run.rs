@@ -84,13 +84,14 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
     let handle = EngineHandle { commands, changes: changes.clone(), config: Arc::clone(&parts.config) };
     let mut gate = parts.gate;
     let (doorbells, filings) = (gate.take_doorbells(), gate.take_filings());
+    let workers = Workers::new(gate.tags().clone())?;
     let mut engine = Engine {
         config: parts.config,
         gate,
         store: parts.store,
         rules: Rules::default(),
         generation: 0,
-        workers: Workers::new(),
+        workers,
         boot_id: parts.boot_id,
         started_at: clock::wall(),
         entries: HashMap::new(),

@@ -1,6 +1,10 @@
 //! The maps, each with its types: the one way to what the kernel half knows and obeys.
 
-use std::{io, os::fd::AsFd, sync::Arc};
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
+};
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use holdpoint_abi::{
@@ -165,7 +169,7 @@ impl Tags {
     /// `AlreadyExists` where it has one; `NotFound` where the process has ended.
     pub(crate) fn set(&self, process: &Process, agent: u32) -> io::Result<()> {
         let state = TaskState { agent, ..TaskState::default() };
-        bpf::tag_task(self.0.fd().as_fd(), process.as_fd(), state)
+        bpf::tag_task(self.as_fd(), process.as_fd(), state)
     }
 
     /// The state of a process of an agent.
@@ -173,7 +177,7 @@ impl Tags {
     /// # Errors
     /// `NotFound` where it is none.
     pub(crate) fn get(&self, process: &Process) -> io::Result<TaskState> {
-        bpf::task_state(self.0.fd().as_fd(), process.as_fd())
+        bpf::task_state(self.as_fd(), process.as_fd())
     }
 
     /// Whether a process belongs to an agent. Yes, where that cannot be found out.
@@ -183,6 +187,12 @@ impl Tags {
             // No entry is the map's own answer; a process that has gone is an error of the line before.
             Err(error) => error.raw_os_error() != Some(libc::ENOENT),
         }
+    }
+}
+
+impl AsFd for Tags {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.fd().as_fd()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{self, Read},
     os::{
-        fd::{AsFd, AsRawFd, OwnedFd},
+        fd::{AsFd, OwnedFd},
         unix::{ffi::OsStrExt, fs::MetadataExt},
     },
     path::{Path, PathBuf},
@@ -18,7 +18,8 @@ use nix::{
     sys::stat::Mode,
 };
 
-use super::{ObserveError, call::Call, digest, identity, process::TaskDir, user_name};
+use super::{ObserveError, call::Call, digest, identity, process::TaskDir};
+use crate::sys::descriptors;
 
 /// The executable, found and read.
 pub(super) struct Executable {
@@ -89,7 +90,7 @@ fn facts(task: &TaskDir, place: &Place, path: PathBuf) -> Result<(FileFacts, Int
         path: Alleged(path.into_os_string().as_bytes().to_vec()),
         sha256,
         owner: metadata.uid(),
-        owner_name: user_name(metadata.uid()),
+        owner_name: None,
         mode: metadata.mode() & 0o7777,
         size: metadata.size(),
         interpreter,
@@ -154,7 +155,7 @@ fn identified(task: &TaskDir, file: nix::Result<OwnedFd>) -> Result<Place, Strin
 }
 
 fn reopen(file: &OwnedFd) -> io::Result<File> {
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let path = descriptors::path_in("fd", file.as_fd());
     if !std::fs::metadata(&path)?.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
@@ -162,7 +163,7 @@ fn reopen(file: &OwnedFd) -> io::Result<File> {
 }
 
 fn path_of(file: &OwnedFd) -> PathBuf {
-    std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default()
+    std::fs::read_link(descriptors::path_in("fd", file.as_fd())).unwrap_or_default()
 }
 
 fn last_component(path: &[u8]) -> Vec<u8> {

@@ -5,14 +5,13 @@
 //! does not see the mount that its root lies on; then the device is that of stat(2), which differs from every
 //! `s_dev` where it is not the right one, so that no file passes for another.
 
-use std::{
-    fs, io,
-    os::fd::{AsRawFd, BorrowedFd},
-};
+use std::{fs, io, os::fd::BorrowedFd};
 
 use holdpoint_abi::FileKey;
 use nix::sys::stat::{fstat, major, minor};
 use thiserror::Error;
+
+use crate::sys::descriptors;
 
 /// Why a file's identity is not known.
 #[derive(Debug, Error)]
@@ -26,7 +25,7 @@ pub(crate) enum IdentityError {
 /// The identity of an open file (`O_PATH` suffices). `mounts` is a `mountinfo` of the mount namespace in
 /// which the file lies.
 pub(crate) fn key_of(fd: BorrowedFd<'_>, mounts: &str) -> Result<FileKey, IdentityError> {
-    let path = format!("/proc/self/fdinfo/{}", fd.as_raw_fd());
+    let path = descriptors::path_in("fdinfo", fd);
     let info = read(&path)?;
     let field = |name: &str| {
         let value = info.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());

@@ -11,6 +11,7 @@ mod executable;
 mod filing;
 mod identity;
 mod memory;
+mod names;
 pub(crate) mod process;
 pub(crate) mod workers;
 
@@ -22,13 +23,14 @@ use holdpoint_core::{
     config::Config,
     facts::{AgentFacts, ExecFacts, UserFacts},
 };
-use nix::unistd::{Uid, User, gethostname};
+use nix::unistd::gethostname;
 use thiserror::Error;
 
 use crate::kernel::Tags;
 
 pub(crate) use filing::{Filed, observe_filed};
 pub(crate) use identity::key_of;
+pub(crate) use names::with_names;
 
 /// All that was found out about a held exec.
 #[derive(Clone, Debug)]
@@ -103,13 +105,9 @@ pub(crate) fn observe(
     Ok(Observed { facts, names: executable.names, interpreters: executable.interpreters })
 }
 
+/// A user by its numbers. The names come later: see [`with_names`].
 fn user(uid: u32, euid: u32, login_uid: Option<u32>) -> UserFacts {
-    UserFacts { uid, euid, name: user_name(uid), login_uid, login_name: login_uid.and_then(user_name) }
-}
-
-/// The name of a user, where the host knows one.
-pub(crate) fn user_name(uid: u32) -> Option<String> {
-    User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name)
+    UserFacts { uid, euid, name: None, login_uid, login_name: None }
 }
 
 /// The variables that the configuration shows. Where a name stands twice, the first counts, as in getenv(3),

@@ -1,4 +1,4 @@
-//! What `/proc` says of a process. None of this reads a file of the agent's or waits for it.
+//! What `/proc` says of a process. But for what is marked, none of this reads a file of the agent's or waits for it.
 
 use std::{fs, os::unix::ffi::OsStringExt, path::PathBuf};
 
@@ -125,14 +125,18 @@ pub(crate) fn of_the_same(hold: &Hold) -> Option<Stat> {
     stat(hold.tgid).filter(|stat| stat.start_ticks == started)
 }
 
-/// Whether a thread that should be held is neither stopped nor in its exec. False where it has ended: the
-/// kernel half says that.
+/// Whether a held thread is stopped, as it should be, or has ended, which the kernel half says.
+pub(crate) fn is_stopped(hold: &Hold) -> bool {
+    held(hold).is_none_or(|stat| matches!(stat.state, 'T' | 't' | 'Z' | 'X'))
+}
+
+/// Whether a thread that should be held, and is not stopped, is outside of its exec. False where it has ended. May
+/// take as long as the agent likes.
 pub(crate) fn left_its_exec(hold: &Hold) -> bool {
     let Ok(task) = TaskDir::of(hold) else { return false };
-    let stopped = task.stat().map_or(true, |stat| matches!(stat.state, 'T' | 't' | 'Z' | 'X'));
     let Ok(call) = task.read("syscall") else { return false };
     let in_exec = call.starts_with("running") || super::call::is_exec(&call);
-    !stopped && !in_exec
+    !in_exec && !is_stopped(hold)
 }
 
 /// The parents that belong to the agent, nearest first: the last is the agent's root, or where its parent ended

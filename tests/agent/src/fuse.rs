@@ -52,6 +52,7 @@ pub(crate) fn serve(directory: &str, path: &str, name: &CString) -> anyhow::Resu
         let length = device.read(&mut request).context("read from /dev/fuse")?;
         let request = Request(request.get(..length).unwrap_or_default());
         if is_daemon(request.number(32, 4)) {
+            println!("unanswered");
             continue;
         }
         let Some(answer) = answer(&served, &request) else { continue };

@@ -3,6 +3,7 @@
 //! Whenever the kernel says no, the verb prints `errno=N`. Numbers from 512 on are the kernel's own and must
 //! never be seen.
 
+mod beside;
 mod exec;
 mod fuse;
 mod spawn;
@@ -27,6 +28,7 @@ holdpoint-test-agent VERB ARGUMENTS
   exec-until-it-works N PATH ARGUMENTS  tries up to N times
   exec-large BYTES COUNT PATH     becomes the program, with COUNT arguments of BYTES bytes
   exec-odd PATH                   becomes the program, with arguments that are no text
+  exec-beside FILE PATH           becomes the program; behind its argument lies a page of FILE
   exec-unreadable PATH            becomes the program; its argument lies in a page that only it can read
   posix-spawn PATH ARGUMENTS      starts the program by posix_spawn and waits for it
   vfork PATH ARGUMENTS            the same by vfork
@@ -60,6 +62,7 @@ fn run() -> anyhow::Result<ExitCode> {
         "exec-until-it-works" => exec::until_it_works(text(0)?.parse()?, rest(1)?),
         "exec-large" => exec::large(text(0)?.parse()?, text(1)?.parse()?, rest(2)?),
         "exec-odd" => exec::odd(rest(0)?),
+        "exec-beside" => beside::argument(text(0)?, rest(1)?),
         "exec-unreadable" => unreadable::unreadable_argument(rest(0)?),
         "posix-spawn" => spawn::posix_spawn(rest(0)?),
         "vfork" => spawn::vfork(rest(0)?),

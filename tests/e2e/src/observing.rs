@@ -3,11 +3,12 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
-    process::{Child, Stdio},
+    io::{BufRead as _, BufReader, Lines},
+    process::{Child, ChildStdout, Stdio},
 };
 
 use holdpoint_core::{alleged::Alleged, wire::RequestView};
+use nix::sys::signal::Signal;
 
 use crate::{
     runner::{Test, tests},
@@ -27,6 +28,7 @@ pub(crate) const TESTS: &[Test] = tests![Normal, 180:
     memory_that_cannot_be_read_is_refused_with_the_reason,
     a_file_system_of_the_agents_stalls_nobody_else,
     a_file_system_of_the_agents_does_not_keep_the_daemon_from_starting_again,
+    a_reader_that_cannot_be_killed_does_not_keep_the_daemon_from_starting_again,
 ];
 
 fn odd_arguments_are_shown_escaped_and_kept_whole() {
@@ -145,8 +147,40 @@ fn a_file_system_of_the_agents_does_not_keep_the_daemon_from_starting_again() {
     drop(stuck);
 }
 
+fn a_reader_that_cannot_be_killed_does_not_keep_the_daemon_from_starting_again() {
+    let mut daemon = daemon::with(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
+    let mut server = Fuse::serve();
+    let file = format!("{}/hp-dynamic", Fuse::DIRECTORY);
+    let command = ["holdpoint-test-agent", "exec-beside", &file, DYNAMIC_ELF];
+    let unguarded = Agent::unguarded(User::Agent, &command);
+    assert_eq!(Snapshot::all_reported(&unguarded.output).len(), 1, "unguarded: {unguarded:?}");
+    let mut stuck = Agent::start(&command);
+    assert_eq!(server.says(), "unanswered");
+    let mut agent = Agent::start(&["sh", "-c", "hp-static 7; echo \"status $?\""]);
+    let request = daemon.request(&agent);
+    let killed = daemon.process().pid();
+    daemon.process().signal(Signal::SIGKILL);
+    eventually("a thread of the killed daemon is all that is left", || {
+        let states = shell(&format!("ps -L -o stat= -p {killed}"));
+        states.lines().all(|state| state.starts_with(['Z', 'D'])).then_some(())?;
+        states.contains('D').then_some(())
+    });
+    let mut killed = daemon.start_beside();
+    daemon.approve(&request);
+    assert!(agent.end().output.contains("status 7"));
+    // The next daemon's reader is stuck as well, and the exec is refused.
+    let refused = daemon.watch.until("the record of the refusal", |requests| {
+        requests.iter().find(|view| view.facts.is_none() && view.ended_at.is_some()).cloned()
+    });
+    assert!(refused.note.as_deref().unwrap_or_default().contains("took longer"), "{refused:?}");
+    // Before that the agent waits for its own server, too: its memory is locked.
+    drop(server);
+    assert_eq!(stuck.end().output, "errno=1\n");
+    killed.ended();
+}
+
 /// A file system with a copy of a listed program. Its server answers everybody but the daemon.
-struct Fuse(Child);
+struct Fuse(Child, Lines<BufReader<ChildStdout>>);
 
 impl Fuse {
     const DIRECTORY: &str = "/opt/holdpoint-tests/fuse";
@@ -155,15 +189,20 @@ impl Fuse {
         shell(&format!("mkdir -p {}; modprobe fuse 2>/dev/null || true", Self::DIRECTORY));
         let mut server = User::Root.command("holdpoint-test-agent", None);
         server.args(["serve-fuse", Self::DIRECTORY, UNLISTED, "hp-dynamic"]).stdout(Stdio::piped());
-        let mut server = Self(server.spawn().unwrap());
-        let mut first = String::new();
-        BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut first).unwrap();
-        assert_eq!(first, "serving\n");
+        let mut server = server.spawn().unwrap();
+        let lines = BufReader::new(server.stdout.take().unwrap()).lines();
+        let mut server = Self(server, lines);
+        assert_eq!(server.says(), "serving");
         let unguarded = Agent::unguarded(User::Agent, &["sh", "-c", &server.exec()]);
         assert!(unguarded.output.contains("status 7"), "unguarded: {unguarded:?}");
         // What was read then is in the page cache, where the daemon would find it without asking.
         fs::write("/proc/sys/vm/drop_caches", "3").unwrap();
         server
+    }
+
+    /// The next line that the server says.
+    fn says(&mut self) -> String {
+        self.1.next().unwrap().unwrap()
     }
 
     /// A line of the shell that executes the program.

@@ -122,8 +122,8 @@ pub(crate) fn last_words() -> String {
     let lines = log.map(|log| log.look(Clone::clone)).unwrap_or_default();
     let tail = lines.iter().skip(lines.len().saturating_sub(8));
     let log = tail.fold("---- the daemon's log:".to_owned(), |text, line| text + "\n    " + line);
-    // Without the kernel's own.
-    let line = "ps -eLo pid,tid,ppid,pgid,stat,pending,caught,wchan:16,args | grep -v '\\]$' | tail -n 25";
+    // Without the kernel's own. The command line of a process whose memory is locked can be waited for in vain.
+    let line = "timeout 10 ps -eLo pid,tid,ppid,pgid,stat,pending,caught,wchan:16,args | grep -v '\\]$' | tail -n 25";
     let processes = run(Command::new("sh").args(["-c", line]));
     format!("{log}\n---- the last processes:\n{}", processes.output)
 }
@@ -193,15 +193,8 @@ impl Drop for Process {
 impl Daemon {
     /// Starts with what [`prepare`] laid out, or with what a daemon before has left, and waits until it enforces.
     pub(crate) fn start() -> Self {
-        let mut process = Process::start();
-        let enforcing = process.log.wait(PATIENCE, |lines| {
-            let ended = lines.iter().any(|line| line == END_OF_LOG);
-            lines.iter().any(|line| line.contains("enforcing")).then_some(true).or(ended.then_some(false))
-        });
-        if enforcing != Some(true) {
-            panic!("the daemon does not enforce: {:?}", process.child.try_wait());
-        }
-        Self { process, watch: Watch::begin(), client: Client::connect() }
+        let (process, watch, client) = enforcing();
+        Self { process, watch, client }
     }
 
     /// Ends the daemon as a crash would.
@@ -219,12 +212,14 @@ impl Daemon {
 
     /// Starts another; what the one before has left is all there.
     pub(crate) fn start_again(&mut self) {
-        // Not assigned whole: dropping the old one would take the gate down.
-        let mut next = Self::start();
-        std::mem::swap(&mut self.process, &mut next.process);
-        std::mem::swap(&mut self.watch, &mut next.watch);
-        std::mem::swap(&mut self.client, &mut next.client);
-        drop_without_gate(next);
+        drop(self.start_beside());
+    }
+
+    /// Starts another, and leaves the one before, which was killed, as it is.
+    pub(crate) fn start_beside(&mut self) -> Process {
+        let (process, watch, client) = enforcing();
+        (self.watch, self.client) = (watch, client);
+        std::mem::replace(&mut self.process, process)
     }
 
     pub(crate) fn process(&self) -> &Process {
@@ -290,11 +285,17 @@ pub(crate) fn is_of(view: &RequestView, agent: &Agent) -> bool {
     view.facts.as_ref().is_some_and(|facts| facts.agent.name == agent.name())
 }
 
-/// Drops the parts and leaves the gate alone.
-fn drop_without_gate(daemon: Daemon) {
-    let mut daemon = std::mem::ManuallyDrop::new(daemon);
-    let _ = daemon.process.child.kill();
-    let _ = daemon.process.child.wait();
+/// A daemon that enforces, with two connections to it.
+fn enforcing() -> (Process, Watch, Client) {
+    let mut process = Process::start();
+    let enforcing = process.log.wait(PATIENCE, |lines| {
+        let ended = lines.iter().any(|line| line == END_OF_LOG);
+        lines.iter().any(|line| line.contains("enforcing")).then_some(true).or(ended.then_some(false))
+    });
+    if enforcing != Some(true) {
+        panic!("the daemon does not enforce: {:?}", process.child.try_wait());
+    }
+    (process, Watch::begin(), Client::connect())
 }
 
 impl Drop for Daemon {
