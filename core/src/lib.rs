@@ -4,6 +4,7 @@
 //! kernel; time and events are arguments, and what shall be done comes back as a value.
 #![forbid(unsafe_code)]
 
+pub mod agent;
 pub mod alleged;
 pub mod config;
 pub mod diagnostic;

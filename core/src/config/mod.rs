@@ -1,11 +1,12 @@
 //! The daemon's configuration: `/etc/holdpoint/config.toml`, as text.
 
+mod agents;
 mod parse;
 mod show;
 
 use std::path::PathBuf;
 
-use crate::policy::Defaults;
+use crate::{agent::Declared, policy::Defaults};
 pub use parse::parse;
 pub use show::{DEFAULT_ENVIRONMENT, MAX_SHOWN, NEVER_SHOWN, Show};
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub defaults: Defaults,
     /// How much there may be of things.
     pub limits: Limits,
+    /// Whose processes are agents' without asking for it.
+    pub agents: Vec<Declared>,
 }
 
 /// How much there may be of things.
@@ -66,6 +69,7 @@ impl Default for Config {
             show: Show::default(),
             defaults: Defaults::default(),
             limits: Limits::default(),
+            agents: Vec::new(),
         }
     }
 }

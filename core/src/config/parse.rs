@@ -19,6 +19,7 @@ const TOP_KEYS: &[&str] = &[
     "show",
     "defaults",
     "limits",
+    "agent",
 ];
 const SHOW_KEYS: &[&str] = &["environment"];
 const DEFAULTS_KEYS: &[&str] = &["timeout", "valid_for", "wait"];
@@ -54,6 +55,7 @@ fn from_table(table: &Table<'_, '_>, problems: &mut Problems<'_>) -> Config {
         show: show(table, problems).unwrap_or(standard.show),
         defaults: defaults(table, problems).unwrap_or(standard.defaults),
         limits: limits(table, problems).unwrap_or(standard.limits),
+        agents: super::agents::agents(table, problems),
     }
 }
 
@@ -68,7 +70,7 @@ fn group(table: &Table<'_, '_>, problems: &mut Problems<'_>) -> Option<String> {
     Some(value.to_owned())
 }
 
-fn path(table: &Table<'_, '_>, key: &str, problems: &mut Problems<'_>) -> Option<PathBuf> {
+pub(super) fn path(table: &Table<'_, '_>, key: &str, problems: &mut Problems<'_>) -> Option<PathBuf> {
     let Text { value, span } = table.string(key, problems)?;
     let odd = |component: &str| matches!(component, "" | "." | "..");
     let wrong = if !value.starts_with('/') {
@@ -80,7 +82,7 @@ fn path(table: &Table<'_, '_>, key: &str, problems: &mut Problems<'_>) -> Option
     } else {
         return Some(value.into());
     };
-    let hint = "write the whole path, such as \"/etc/holdpoint/policies.d\", without a slash at the end";
+    let hint = "write the whole path, such as \"/usr/local/bin/claude\", without a slash at the end";
     problems.error_with_hint(span, format!("'{key}' cannot be {}: {wrong}", quoted(value)), hint);
     None
 }

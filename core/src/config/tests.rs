@@ -55,6 +55,7 @@ fn every_key_is_read() {
             wait: Wait::Refuse,
         },
         limits: Limits { pending: 7 },
+        agents: vec![],
     };
     assert_eq!(read(text).unwrap(), (expected, vec![]));
 }
@@ -196,4 +197,47 @@ fn the_documentation_is_complete() {
     let example: String =
         text.lines().filter_map(|line| line.strip_prefix("    ")).map(|line| format!("{line}\n")).collect();
     assert_eq!(read(&example).unwrap().1, Vec::<String>::new());
+}
+
+#[test]
+fn agents_are_read_in_their_order() {
+    use crate::agent::How;
+    let text = "[[agent]]\nname = \"ci\"\nuser = \"agent\"\n[[agent]]\nname = \"ci\"\nunit = \"ci-*.service\"\n\
+                [[agent]]\nname = \"claude\"\nexec = \"/usr/local/bin/claude\"\n";
+    let (config, warnings) = read(text).unwrap();
+    assert_eq!(warnings, Vec::<String>::new());
+    let read: Vec<(&str, String)> =
+        config.agents.iter().map(|agent| (agent.name.as_str(), agent.how.to_string())).collect();
+    assert_eq!(
+        read,
+        [
+            ("ci", "user 'agent'".to_owned()),
+            ("ci", "unit 'ci-*.service'".to_owned()),
+            ("claude", "executable '/usr/local/bin/claude'".to_owned())
+        ]
+    );
+    assert!(matches!(config.agents[0].how, How::User(_)));
+    assert_eq!(config.agents[1].place.to_string(), "config.toml:6:1");
+}
+
+#[test]
+fn wrong_agents_are_told_of_with_their_place() {
+    let wrong = |lines: &str| messages(&format!("[[agent]]\n{lines}"));
+    for (lines, message) in [
+        ("user = \"x\"", "an agent has no 'name'"),
+        ("name = \"A\"\nuser = \"x\"", "is no name for an agent"),
+        ("name = \"a\"", "none of 'user', 'exec' and 'unit'"),
+        ("name = \"a\"\nuser = \"x\"\nunit = \"x.service\"", "both 'user' and 'unit'"),
+        ("name = \"a\"\nuser = \"root\"", "root cannot be an agent"),
+        ("name = \"a\"\nuser = \"x y\"", "cannot be the name of a user"),
+        ("name = \"a\"\nexec = \"claude\"", "it is not absolute"),
+        ("name = \"a\"\nunit = \"*.service\"", "every unit of the host"),
+        ("name = \"a\"\nuser = 7", "user"),
+        ("name = \"a\"\nuzer = \"x\"", "uzer"),
+    ] {
+        let said = wrong(lines);
+        assert!(said.iter().any(|said| said.contains(message)), "{lines}: {said:?}");
+    }
+    let twice = "[[agent]]\nname = \"a\"\nuser = \"x\"\n[[agent]]\nname = \"b\"\nuser = \"x\"\n";
+    assert!(messages(twice)[0].contains("user 'x' is an agent already, by config.toml:3:1"));
 }

@@ -12,12 +12,9 @@ use serde::Serialize;
 
 use super::{
     Desk, Peer,
-    extract::{BODY_LIMIT, Body, check_reason},
-    problem::{Kind, Refused, no_such_method, no_such_route},
+    extract::{BODY_LIMIT, Body, check_name, check_reason},
+    problem::{Refused, no_such_method, no_such_route},
 };
-
-/// The longest name of an agent.
-const NAME_LIMIT: usize = 64;
 
 /// What an agent may know of the daemon.
 #[derive(Serialize)]
@@ -57,20 +54,4 @@ async fn mine<D: Desk>(
 async fn status<D: Desk>(State(desk): State<D>) -> Result<Json<AgentStatus>, Refused> {
     let enforcing = desk.status().await?.enforcing;
     Ok(Json(AgentStatus { enforcing }))
-}
-
-/// A name is `[a-z0-9][a-z0-9._-]*`: it stands in log lines, policies and tables.
-fn check_name(name: &str) -> Result<(), Refused> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let well_formed = name.starts_with(plain) && name.chars().all(|c| plain(c) || "._-".contains(c));
-    if well_formed && name.len() <= NAME_LIMIT {
-        return Ok(());
-    }
-    Err(Kind::BadRequest
-        .with(format!(
-            "cannot name an agent '{}': a name is up to {NAME_LIMIT} characters of a-z, 0-9, '.', '_' and '-', \
-             and begins with a letter or digit",
-            holdpoint_core::escape::for_terminal(name.as_bytes())
-        ))
-        .into())
 }

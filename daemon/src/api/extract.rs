@@ -90,6 +90,11 @@ pub(super) fn check_reason(reason: Option<&str>) -> Result<(), Refused> {
     }
 }
 
+/// Refuses what can be no name of an agent: it stands in log lines, policies and tables.
+pub(super) fn check_name(name: &str) -> Result<(), Refused> {
+    holdpoint_core::agent::check_name(name).map_err(|why| Kind::BadRequest.with(why).into())
+}
+
 /// An error's text may repeat what the caller sent.
 fn shown(cause: &impl ToString) -> String {
     holdpoint_core::escape::for_terminal(cause.to_string().as_bytes())

@@ -1,6 +1,7 @@
 //! Tagging: how a process becomes an agent.
 
 use holdpoint_core::{
+    agent::{MAX_REASON, check_name},
     alleged::Alleged,
     wire::{LogEvent, Problem, RunAnswer, RunBody},
 };
@@ -16,10 +17,6 @@ use crate::{
 
 /// Nanoseconds of a clock tick in `/proc/PID/stat`.
 const TICK: u64 = 10_000_000;
-/// The longest name of an agent.
-const MAX_NAME: usize = 64;
-/// The longest reason that an agent can state, in bytes.
-const MAX_REASON: usize = 4096;
 
 impl Engine {
     /// Tags the process at the other end of a connection. It waits for the answer, so it has not yet become
@@ -41,7 +38,9 @@ impl Engine {
         if status.threads != 1 {
             return Err(refused(format!("it has {} threads, and a tag reaches one", status.threads)));
         }
-        if let Ok(state) = self.gate.tags().get(&process) {
+        if let Ok(state) = self.gate.tags().get(&process)
+            && state.agent != 0
+        {
             let agent = self.agent_facts(holdpoint_core::id::AgentId(state.agent));
             return Err(refused(format!(
                 "it belongs to agent '{}' already, and a tag is never replaced",
@@ -74,17 +73,7 @@ impl Engine {
 }
 
 fn check(body: &RunBody) -> Result<(), String> {
-    let plain =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
-    let first =
-        body.name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    if !first || body.name.len() > MAX_NAME || !body.name.bytes().all(plain) {
-        let shown = holdpoint_core::escape::for_terminal(body.name.as_bytes());
-        return Err(format!(
-            "'{shown}' is no name for an agent; use up to {MAX_NAME} of a-z, 0-9, '-', '_' and '.', \
-             a letter or digit first"
-        ));
-    }
+    check_name(&body.name)?;
     if body.reason.as_ref().is_some_and(|reason| reason.len() > MAX_REASON) {
         return Err(format!("its reason is longer than {MAX_REASON} bytes"));
     }
