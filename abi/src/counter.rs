@@ -39,7 +39,15 @@ pub enum Counter {
     /// Execs that could not be filed: too many or too long arguments, memory that is not there, or a call of a
     /// kind that is not known. The cure is `wait = "hold"`.
     RefusedArguments = 16,
+    /// Processes that became an agent's because their user, unit or executable is declared.
+    AgentsDeclared = 17,
+    /// Execs refused because the process is declared an agent's and could not be tagged.
+    RefusedUntagged = 18,
+    /// Cgroups of agents' units that found no room in the map.
+    CgroupDropped = 19,
 }
 
-/// Entries of the `counters` map.
-pub const COUNTER_COUNT: usize = 17;
+/// How many of the entries of the `counters` map are in use.
+pub const COUNTER_COUNT: usize = 20;
+/// Entries of the `counters` map: with room, so that a version with more counters can adopt it.
+pub const COUNTER_SLOTS: usize = 64;

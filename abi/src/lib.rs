@@ -8,18 +8,23 @@
 //! value that differs from the others in many bits, so an empty map slot says nothing.
 #![no_std]
 
+mod agents;
 mod counter;
 mod filing;
 mod hash;
 mod offsets;
 
-pub use counter::{COUNTER_COUNT, Counter};
+pub use agents::{
+    Attaching, Declared, MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_UNIT_PATTERNS, Place, SELECT_CGROUP,
+    SELECT_DECLARED, SELECT_PROCESS, UnitPattern,
+};
+pub use counter::{COUNTER_COUNT, COUNTER_SLOTS, Counter};
 pub use filing::{FILED_ARGUMENTS, FILED_BYTES, FILED_PATH, FILINGS_BYTES, Filing, Retry};
 pub use hash::{SipHash, header};
 pub use offsets::Offsets;
 
 /// The version of all that is pinned. A daemon adopts pinned objects of its own version only.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Length of a [`Name`] with its closing zero: file names of up to 63 bytes can be listed.
 ///
@@ -79,7 +84,7 @@ pub const LISTED_REFUSE: u32 = 0x5245_4655;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TaskState {
-    /// The agent's number. Never zero in a tagged task; a tag is never taken off.
+    /// The agent's number. Never zero in a tagged task; a tag is never taken off. Zero in one that may become tagged.
     pub agent: u32,
     /// Zero for now.
     pub flags: u32,
@@ -105,8 +110,12 @@ pub struct TaskState {
     pub pad: u32,
     /// When the daemon was last told of a signal to this process, in nanoseconds of the boot clock.
     pub rang_at: u64,
+    /// The agent that this thread becomes one of at the commit of the exec that is under way, or zero.
+    pub becoming: u32,
+    /// Zero.
+    pub becoming_pad: u32,
     /// Zero; room for later versions.
-    pub spare: [u64; 6],
+    pub spare: [u64; 5],
 }
 
 /// Value of the `holds` map, keyed by hold id: the truth about one held action, from hold to exit.
@@ -225,6 +234,8 @@ pub const RING_HELD: u32 = 0x5248_4c44;
 pub const RING_PHASE: u32 = 0x5250_4841;
 /// A signal that may end the process was sent to a stopped process of an agent.
 pub const RING_SIGNAL: u32 = 0x5253_4947;
+/// A process became an agent's because its user, unit or executable is declared. `hold` is the agent's number.
+pub const RING_AGENT: u32 = 0x5241_4754;
 
 /// Value of the one entry of the `meta` map: who pinned all this.
 #[repr(C)]
@@ -240,8 +251,10 @@ pub struct Meta {
     pub control_socket: FileKey,
     /// The random key of [`SipHash`]. Set before the programs are attached, and never changed.
     pub hash_key: [u64; 2],
+    /// One where any agent is declared by user, unit or executable; else zero, and execs of others cost less.
+    pub declared: u64,
     /// Zero; room for later versions.
-    pub spare: [u64; 2],
+    pub spare: u64,
 }
 
 const _: () = {

@@ -58,9 +58,33 @@ pub struct Offsets {
     pub sb_magic: u32,
     /// `unix_sock.path`, plus `path.dentry`.
     pub unix_dentry: u32,
+    /// `dentry.d_parent`.
+    pub dentry_parent: u32,
+    /// `task_struct.real_cred`.
+    pub task_real_cred: u32,
+    /// `cred.uid`.
+    pub cred_uid: u32,
+    /// `task_struct.cgroups`.
+    pub task_cgroups: u32,
+    /// `css_set.dfl_cgrp`.
+    pub css_set_dfl_cgrp: u32,
+    /// `cgroup.kn`.
+    pub cgroup_kn: u32,
+    /// `kernfs_node.id`.
+    pub kernfs_id: u32,
+    /// `kernfs_node.name`.
+    pub kernfs_name: u32,
+    /// `cgroup.self`.
+    pub cgroup_self: u32,
+    /// `cgroup_subsys_state.parent`.
+    pub css_parent: u32,
+    /// `cgroup.root`.
+    pub cgroup_root: u32,
+    /// `cgroup_root.hierarchy_id`.
+    pub root_hierarchy: u32,
     /// One where a look-up in task storage can fail although the entry is there (kernels before 6.2); else
     /// zero.
     pub storage_may_fail: u32,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 27 * 4);
+const _: () = assert!(size_of::<Offsets>() == 39 * 4);

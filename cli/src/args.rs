@@ -76,6 +76,24 @@ pub(crate) enum Command {
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<OsString>,
     },
+    /// Make what runs already an agent's: a process or a unit, with all threads and descendants, for good.
+    #[command(group(clap::ArgGroup::new("what").required(true).args(["pid", "unit"])))]
+    Attach {
+        /// The agent's name: a-z, 0-9, '.', '_' and '-', up to 64 characters.
+        #[arg(long, value_parser = agent_name)]
+        agent: String,
+        /// What it is for.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// The process.
+        #[arg(long, value_name = "PID")]
+        pid: Option<u32>,
+        /// The unit of systemd: a service, scope or slice that runs. What it starts later belongs to the agent, too.
+        #[arg(long, value_name = "UNIT")]
+        unit: Option<String>,
+    },
+    /// List the agents, each with the tree of its processes.
+    Agents,
     /// List the requests that wait for a decision.
     Pending,
     /// Show all that is known of one request.
@@ -136,14 +154,7 @@ pub(crate) struct Vote {
 }
 
 fn agent_name(text: &str) -> Result<String, String> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let well_formed = text.starts_with(plain) && text.chars().all(|c| plain(c) || "._-".contains(c));
-    if well_formed && text.len() <= 64 {
-        Ok(text.to_owned())
-    } else {
-        Err("a name is up to 64 characters of a-z, 0-9, '.', '_' and '-', and begins with a letter or digit"
-            .to_owned())
-    }
+    holdpoint_core::agent::check_name(text).map(|()| text.to_owned())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::{
     facts::ExecFacts,
     id::{AgentId, HoldId, RequestId},
     policy::{Decision, Wait},
-    request::{State, Vote, VoteKind},
+    request::{State, Vote, VoteKind, Voter},
     time::WallTime,
 };
 
@@ -74,6 +74,73 @@ pub struct RunBody {
 pub struct RunAnswer {
     /// The kernel's number of the agent.
     pub agent: AgentId,
+}
+
+/// Body of `POST /v1/agents` on the control socket: a running process, or a unit, becomes an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttachBody {
+    /// The agent's name.
+    pub name: String,
+    /// What it is for.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// The process. Either this or `unit`.
+    #[serde(default)]
+    pub pid: Option<u32>,
+    /// The unit of systemd's system manager.
+    #[serde(default)]
+    pub unit: Option<String>,
+}
+
+/// Answer to `POST /v1/agents` on the control socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachAnswer {
+    /// The kernel's number of the agent.
+    pub agent: AgentId,
+    /// How many threads became the agent's.
+    pub threads: u64,
+    /// How many threads of what was asked for belong to another agent, and stay so.
+    pub others: u64,
+}
+
+/// Body of `GET /v1/agents`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentList {
+    /// The agents that are declared or have processes, the oldest first.
+    pub agents: Vec<AgentView>,
+}
+
+/// An agent and its processes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentView {
+    /// The kernel's number of it.
+    pub id: AgentId,
+    /// Its name.
+    pub name: String,
+    /// What it said it was for. Its own claim.
+    pub claim: Option<Alleged>,
+    /// Whether it is declared in the configuration.
+    pub declared: bool,
+    /// Its processes, by number.
+    pub processes: Vec<ProcessView>,
+}
+
+/// A process of an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessView {
+    /// Its process id.
+    pub pid: u32,
+    /// Its parent's process id. The parent may be no agent's.
+    pub parent: u32,
+    /// Its real user id.
+    pub uid: u32,
+    /// One letter, as proc(5) has it: `T` is stopped.
+    pub state: char,
+    /// The file that it executes.
+    pub exe: Alleged,
+    /// The name of its first thread, as the kernel has it: 15 bytes at most, which the process can change.
+    pub comm: Alleged,
 }
 
 /// Body of `GET /v1/status`.
@@ -153,6 +220,17 @@ pub enum LogEvent {
         pid: u32,
         /// What the agent says it is for.
         claim: Option<Alleged>,
+    },
+    /// Running processes were made an agent's by a person.
+    AgentAttached {
+        /// The process.
+        pid: Option<u32>,
+        /// The unit.
+        unit: Option<String>,
+        /// Who asked for it.
+        by: Voter,
+        /// How many threads became the agent's.
+        threads: u64,
     },
     /// An exec was held and a request made.
     RequestMade {

@@ -1,5 +1,6 @@
 //! `holdpointd`: holds execs of AI agents until a person decides.
 
+mod agents;
 mod api;
 mod engine;
 mod kernel;

@@ -7,7 +7,7 @@ use holdpoint_abi::{
 };
 
 use crate::{
-    arguments, count, holds,
+    agents, arguments, count, holds,
     kernel::{Pointer, signal::SIGKILL, task},
     retry,
     tag::{self, Tag},
@@ -17,9 +17,11 @@ use crate::{
 #[inline(always)]
 pub fn check(ctx: &LsmContext) {
     let bprm: Pointer = ctx.arg(0);
-    // In doubt nothing is to be done: the first check has let no listed exec of such a task pass.
-    if let Tag::Agent(state) = tag::of(task::current()) {
-        committed(state, bprm);
+    match tag::of(task::current()) {
+        Tag::Agent(state) => committed(state, bprm),
+        Tag::Becoming(state) => agents::at_commit(state),
+        // In doubt nothing is to be done: the first check has let no listed exec of such a task pass.
+        Tag::None | Tag::Doubt => {}
     }
 }
 

@@ -11,6 +11,7 @@ use holdpoint_abi::{
 };
 
 use crate::{
+    agents::{self, Becomes},
     count, holds,
     kernel::{Pointer, bprm, file, signal::SIGSTOP, task},
     maps::{DOORBELLS, FILES, HOLDS, NAMES},
@@ -44,14 +45,22 @@ pub fn check(ctx: &LsmContext) -> i32 {
         return so_far;
     }
     let bprm: Pointer = ctx.arg(0);
-    match tag::of(task::current()) {
-        Tag::None => 0,
-        Tag::Agent(state) => agent_executes(state, bprm),
-        Tag::Doubt => match find(bprm) {
-            Ok(None) => 0,
-            Ok(Some(_)) | Err(Unreadable) => refuse(Counter::RefusedInDoubt),
+    let state = match tag::of(task::current()) {
+        Tag::Agent(state) => state,
+        Tag::Doubt => {
+            return match find(bprm) {
+                Ok(None) => 0,
+                Ok(Some(_)) | Err(Unreadable) => refuse(Counter::RefusedInDoubt),
+            };
+        }
+        // A process that is no agent's, and may become one.
+        other => match agents::at_check(other, bprm) {
+            Becomes::Nothing => return 0,
+            Becomes::Agent(state) => state,
+            Becomes::Impossible => return refuse(Counter::RefusedUntagged),
         },
-    }
+    };
+    agent_executes(state, bprm)
 }
 
 #[inline(always)]

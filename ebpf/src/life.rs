@@ -4,7 +4,7 @@ use aya_ebpf::programs::{BtfTracePointContext, LsmContext};
 use holdpoint_abi::{Counter, Doorbell, PHASE_EXITED, PHASE_GONE, PHASE_HELD, PHASE_RUNNING, RING_SIGNAL};
 
 use crate::{
-    count, holds,
+    attach, count, holds,
     kernel::{
         signal,
         task::{self, Task},
@@ -27,7 +27,7 @@ pub fn inherit(ctx: &LsmContext) -> i32 {
         return so_far;
     }
     let parent = match tag::of(task::current()) {
-        Tag::None => return 0,
+        Tag::None | Tag::Becoming(_) => return 0,
         Tag::Doubt => return refuse_fork(),
         Tag::Agent(state) => state,
     };
@@ -36,10 +36,9 @@ pub fn inherit(ctx: &LsmContext) -> i32 {
     let Some(state) = tag::create(child) else {
         return refuse_fork();
     };
-    state.flags = parent.flags;
+    attach::inherit(parent, state);
     // A thread lives in the same program as its parent; a process is another one.
     state.run = if clone_flags & CLONE_THREAD != 0 { parent.run } else { 0 };
-    state.agent = parent.agent;
     0
 }
 

@@ -11,7 +11,9 @@
 #![no_std]
 #![no_main]
 
+mod agents;
 mod arguments;
+mod attach;
 mod commit;
 mod count;
 mod exec;
@@ -22,6 +24,7 @@ mod maps;
 mod retry;
 mod socket;
 mod tag;
+mod units;
 
 use aya_ebpf::{
     macros::{btf_tracepoint, lsm},
@@ -32,6 +35,13 @@ use aya_ebpf::{
 #[lsm(hook = "task_alloc")]
 pub fn holdpoint_task_alloc(ctx: LsmContext) -> i32 {
     life::inherit(&ctx)
+}
+
+/// The child of a fork is about to run: its parent may have become an agent's meanwhile.
+#[btf_tracepoint(function = "sched_process_fork")]
+pub fn holdpoint_process_fork(ctx: BtfTracePointContext) -> i32 {
+    attach::forked(&ctx);
+    0
 }
 
 /// `security_bprm_check`: called for the file of an execve, and again for each interpreter.
@@ -65,6 +75,33 @@ pub fn holdpoint_process_exit(ctx: BtfTracePointContext) -> i32 {
 #[lsm(hook = "unix_stream_connect")]
 pub fn holdpoint_unix_connect(ctx: LsmContext) -> i32 {
     socket::connect(&ctx)
+}
+
+/// A control group was made.
+#[btf_tracepoint(function = "cgroup_mkdir")]
+pub fn holdpoint_cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
+    units::made(&ctx);
+    0
+}
+
+/// A control group was removed.
+#[btf_tracepoint(function = "cgroup_rmdir")]
+pub fn holdpoint_cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
+    units::removed(&ctx);
+    0
+}
+
+/// Not a hook: the daemon has it run over all tasks, to tag what runs already. aya-ebpf 0.2 has no macro for it.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+pub extern "C" fn holdpoint_iter_task(ctx: *mut core::ffi::c_void) -> i32 {
+    // SAFETY: the context is a `struct bpf_iter__task`, two pointers, of which the second is the task
+    // (<https://github.com/torvalds/linux/blob/v6.1/kernel/bpf/task_iter.c>).
+    let task = unsafe { ctx.cast::<kernel::task::Task>().add(1).read_volatile() };
+    if !task.is_null() {
+        attach::visit(task);
+    }
+    0
 }
 
 #[panic_handler]

@@ -6,8 +6,9 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use holdpoint_abi::{
-    Allowance, COUNTER_COUNT, Doorbell, FILINGS_BYTES, FileKey, Filing, Hold, Listed, MAX_FILES, MAX_HOLDS,
-    MAX_NAMES, Meta, Name, Offsets, RING_BYTES, Retry, TaskState,
+    Allowance, Attaching, COUNTER_SLOTS, Declared, Doorbell, FILINGS_BYTES, FileKey, Filing, Hold, Listed,
+    MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_FILES, MAX_HOLDS, MAX_NAMES, MAX_UNIT_PATTERNS, Meta, Name, Offsets,
+    Place, RING_BYTES, Retry, TaskState, UnitPattern,
 };
 
 /// What each thread of an agent carries. Freed by the kernel when the thread ends.
@@ -44,11 +45,35 @@ pub static FILINGS: RingBuf<Filing, FILINGS_BYTES> = RingBuf::new();
 
 /// What has happened how often.
 #[btf_map(name = "counters")]
-pub static COUNTERS: PerCpuArray<u64, COUNTER_COUNT> = PerCpuArray::new();
+pub static COUNTERS: PerCpuArray<u64, COUNTER_SLOTS> = PerCpuArray::new();
 
 /// Who pinned all this, and the control socket.
 #[btf_map(name = "meta")]
 pub static META: Array<Meta, 1> = Array::new();
+
+/// Users whose processes are agents, by user id.
+#[btf_map(name = "agent_users")]
+pub static AGENT_USERS: HashMap<u32, Declared, MAX_DECLARED> = HashMap::new();
+
+/// Executables that make agents, by inode.
+#[btf_map(name = "agent_files")]
+pub static AGENT_FILES: HashMap<FileKey, Declared, MAX_DECLARED> = HashMap::new();
+
+/// Executables that make agents, by where they are.
+#[btf_map(name = "agent_places")]
+pub static AGENT_PLACES: HashMap<Place, Declared, MAX_DECLARED> = HashMap::new();
+
+/// Cgroups whose processes are agents, by id.
+#[btf_map(name = "agent_cgroups")]
+pub static AGENT_CGROUPS: HashMap<u64, Declared, MAX_AGENT_CGROUPS> = HashMap::new();
+
+/// Names of units whose cgroups are to be in `agent_cgroups`.
+#[btf_map(name = "unit_patterns")]
+pub static UNIT_PATTERNS: Array<UnitPattern, MAX_UNIT_PATTERNS> = Array::new();
+
+/// What the iterator over all tasks is to do.
+#[btf_map(name = "attaching")]
+pub static ATTACHING: Array<Attaching, 1> = Array::new();
 
 /// Where the running kernel keeps things. Set by the daemon before the programs are loaded, and frozen.
 #[unsafe(no_mangle)]
@@ -81,6 +106,18 @@ const NO_OFFSETS: Offsets = Offsets {
     sb_dev: 0,
     sb_magic: 0,
     unix_dentry: 0,
+    dentry_parent: 0,
+    task_real_cred: 0,
+    cred_uid: 0,
+    task_cgroups: 0,
+    css_set_dfl_cgrp: 0,
+    cgroup_kn: 0,
+    kernfs_id: 0,
+    kernfs_name: 0,
+    cgroup_self: 0,
+    css_parent: 0,
+    cgroup_root: 0,
+    root_hierarchy: 0,
     storage_may_fail: 0,
 };
 

@@ -14,6 +14,8 @@ pub enum Tag {
     None,
     /// It is. The state lives as long as the task.
     Agent(&'static mut TaskState),
+    /// It is not, and has begun, now or some time ago, an exec that makes it one.
+    Becoming(&'static mut TaskState),
     /// It may be: something is stored with it, and the look-up failed on a kernel on which a look-up can fail
     /// although the entry is there (before 6.2, when the look-up interrupts another one on this CPU).
     Doubt,
@@ -31,18 +33,19 @@ pub fn of(task: Task) -> Tag {
     // other writer but programs that run for this task, and the daemon before the task runs its first program.
     match unsafe { state.cast::<TaskState>().as_mut() } {
         Some(state) if state.agent != 0 => Tag::Agent(state),
+        Some(state) if state.becoming != 0 => Tag::Becoming(state),
         Some(_) => Tag::None,
         None if offset!(storage_may_fail) != 0 => Tag::Doubt,
         None => Tag::None,
     }
 }
 
-/// Gives a new task its state. None where the kernel has no memory for it.
+/// The task's state, made where there is none. None where the kernel has no memory for it, or in doubt.
 #[inline(always)]
 pub fn create(task: Task) -> Option<&'static mut TaskState> {
     let flags = u64::from(BPF_LOCAL_STORAGE_GET_F_CREATE);
     // SAFETY: as in `of`.
     let state = unsafe { bpf_task_storage_get(TASKS.as_ptr(), task.cast(), core::ptr::null_mut(), flags) };
-    // SAFETY: as in `of`; the task is new and runs nothing yet.
+    // SAFETY: as in `of`.
     unsafe { state.cast::<TaskState>().as_mut() }
 }

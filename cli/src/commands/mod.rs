@@ -1,5 +1,6 @@
 //! The commands: each asks the daemon, has the answer rendered, and prints it.
 
+mod agents;
 pub(crate) mod doctor;
 mod generate;
 mod log;
@@ -12,7 +13,7 @@ use std::{
 
 use holdpoint_core::{
     request::VoteKind,
-    wire::{Reloaded, RequestList, RequestView, Status, VoteBody},
+    wire::{AttachBody, Reloaded, RequestList, RequestView, Status, VoteBody},
 };
 
 use crate::{
@@ -63,6 +64,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
 
 async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
+        Command::Attach { agent, reason, pid, unit } => {
+            agents::attach(context, AttachBody { name: agent, reason, pid, unit }).await
+        }
+        Command::Agents => agents::list(context).await,
         Command::Pending => pending(context).await,
         Command::Show { id, full } => show(context, &id, full).await,
         Command::Approve(vote) => votes(context, &vote, VoteKind::Approve).await,

@@ -37,6 +37,13 @@ fn words(event: &LogEvent) -> String {
             });
             format!("process {pid} tagged{claim}")
         }
+        LogEvent::AgentAttached { pid, unit, by, threads } => {
+            let what = match (pid, unit) {
+                (Some(pid), _) => format!("process {pid}"),
+                (None, unit) => format!("unit {}", plain(unit.as_deref().unwrap_or_default())),
+            };
+            format!("{what} attached by {} ({threads} threads)", plain(&by.name))
+        }
         LogEvent::RequestMade { program, rule } => {
             let rule = rule.as_deref().map_or_else(String::new, |rule| format!(" (rule {})", plain(rule)));
             format!("asks to run {}{rule}", escape::command(std::slice::from_ref(program), CHARACTERS))

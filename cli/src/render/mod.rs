@@ -3,6 +3,7 @@
 //! Whatever an agent wrote goes through `holdpoint_core::escape`, every line fits [`WIDTH`] columns, and the
 //! length of everything has a limit, unless `show --full` asks for all of it.
 
+pub(crate) mod agents;
 pub(crate) mod doctor;
 pub(crate) mod log;
 pub(crate) mod pending;

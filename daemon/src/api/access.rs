@@ -72,6 +72,14 @@ impl Access {
                 peer.uid
             )));
         }
+        self.who(peer, channel).await
+    }
+
+    /// Who calls, for what needs no login: a service may make a process an agent, which takes rights away.
+    ///
+    /// # Errors
+    /// With the answer for the caller, when names cannot be looked up.
+    pub(super) async fn who(&self, peer: Peer, channel: &str) -> Result<Voter, Problem> {
         let person = peer.login_uid.unwrap_or(peer.uid);
         let name = in_time(move || Ok(user_name(person))).await??;
         Ok(Voter { name, uid: peer.uid, login_uid: peer.login_uid, channel: channel.to_owned() })

@@ -8,12 +8,14 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use holdpoint_core::wire::{Log, Reloaded, RequestList, RequestView, Status, VoteBody};
+use holdpoint_core::wire::{
+    AgentList, AttachAnswer, AttachBody, Log, Reloaded, RequestList, RequestView, Status, VoteBody,
+};
 use serde::Deserialize;
 
 use super::{
     Access, Desk, Peer, Which, events,
-    extract::{BODY_LIMIT, Body, Parameters, Prefix, check_reason, prefix},
+    extract::{BODY_LIMIT, Body, Parameters, Prefix, check_name, check_reason, prefix},
     problem::{Kind, Refused, no_such_method, no_such_route},
 };
 
@@ -46,6 +48,7 @@ pub(super) fn router<D: Desk>(desk: D, access: Access) -> Router {
         .route("/v1/requests/{id}", get(request::<D>))
         .route("/v1/requests/{id}/votes", post(vote::<D>))
         .route("/v1/events", get(stream::<D>))
+        .route("/v1/agents", get(agents::<D>).post(attach::<D>))
         .route("/v1/log", get(log::<D>))
         .route("/v1/reload", post(reload::<D>))
         .fallback(no_such_route)
@@ -119,6 +122,22 @@ async fn vote<D: Desk>(
     check_reason(body.reason.as_deref())?;
     let voter = shared.access.voter(peer, channel(&headers)).await?;
     Ok(Json(shared.desk.vote(id, body, voter).await?))
+}
+
+async fn agents<D: Desk>(State(shared): State<Shared<D>>) -> Answer<AgentList> {
+    Ok(Json(shared.desk.agents().await?))
+}
+
+async fn attach<D: Desk>(
+    State(shared): State<Shared<D>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Body(body): Body<AttachBody>,
+) -> Answer<AttachAnswer> {
+    check_reason(body.reason.as_deref())?;
+    check_name(&body.name)?;
+    let voter = shared.access.who(peer, channel(&headers)).await?;
+    Ok(Json(shared.desk.attach(body, voter).await?))
 }
 
 async fn stream<D: Desk>(State(shared): State<Shared<D>>) -> Result<Response, Refused> {

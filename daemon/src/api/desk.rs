@@ -6,7 +6,10 @@ use futures_util::Stream;
 use holdpoint_core::{
     request::Voter,
     time::BootTime,
-    wire::{Change, Log, Problem, Reloaded, RequestList, RequestView, RunAnswer, RunBody, Status, VoteBody},
+    wire::{
+        AgentList, AttachAnswer, AttachBody, Change, Log, Problem, Reloaded, RequestList, RequestView,
+        RunAnswer, RunBody, Status, VoteBody,
+    },
 };
 
 /// Who is at the other end of a connection, as the kernel noted it when the connection was made.
@@ -62,6 +65,16 @@ pub(crate) trait Desk: Clone + Send + Sync + 'static {
 
     /// Tags the calling process as the root of an agent.
     fn tag(&self, peer: Peer, body: RunBody) -> impl Future<Output = Result<RunAnswer, Problem>> + Send;
+
+    /// Makes what runs already an agent's. `voter` is who asks for it.
+    fn attach(
+        &self,
+        body: AttachBody,
+        voter: Voter,
+    ) -> impl Future<Output = Result<AttachAnswer, Problem>> + Send;
+
+    /// The agents, with their processes.
+    fn agents(&self) -> impl Future<Output = Result<AgentList, Problem>> + Send;
 
     /// How the daemon is.
     fn status(&self) -> impl Future<Output = Result<Status, Problem>> + Send;

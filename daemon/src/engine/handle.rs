@@ -6,7 +6,10 @@ use futures_util::{Stream, stream};
 use holdpoint_core::{
     config::Config,
     request::Voter,
-    wire::{Change, Log, Problem, Reloaded, RequestList, RequestView, RunAnswer, RunBody, Status, VoteBody},
+    wire::{
+        AgentList, AttachAnswer, AttachBody, Change, Log, Problem, Reloaded, RequestList, RequestView,
+        RunAnswer, RunBody, Status, VoteBody,
+    },
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -21,6 +24,8 @@ pub(super) enum Command {
     Request(String, Reply<RequestView>),
     Vote { prefix: String, body: VoteBody, voter: Voter, reply: Reply<RequestView> },
     Tag { peer: Peer, body: RunBody, reply: Reply<RunAnswer> },
+    Attach { body: AttachBody, voter: Voter, reply: Reply<AttachAnswer> },
+    Agents(Reply<AgentList>),
     Status(Reply<Status>),
     Install(Box<Rules>, Reply<Reloaded>),
     Log { after: Option<u64>, limit: u32, request: Option<String>, reply: Reply<Log> },
@@ -80,6 +85,14 @@ impl Desk for EngineHandle {
 
     async fn tag(&self, peer: Peer, body: RunBody) -> Result<RunAnswer, Problem> {
         self.ask(|reply| Command::Tag { peer, body, reply }).await
+    }
+
+    async fn attach(&self, body: AttachBody, voter: Voter) -> Result<AttachAnswer, Problem> {
+        self.ask(|reply| Command::Attach { body, voter, reply }).await
+    }
+
+    async fn agents(&self) -> Result<AgentList, Problem> {
+        self.ask(Command::Agents).await
     }
 
     async fn status(&self) -> Result<Status, Problem> {

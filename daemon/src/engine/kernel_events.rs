@@ -3,7 +3,7 @@
 use holdpoint_abi::{
     CAUSE_ARGUMENTS, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_USED, CAUSE_VERDICT, Doorbell,
     Hold, PHASE_EXITED, PHASE_FILED, PHASE_GONE, PHASE_HELD, PHASE_KILLED, PHASE_REFUSED, PHASE_REPLACED,
-    PHASE_RUNNING, RING_SIGNAL,
+    PHASE_RUNNING, RING_AGENT, RING_SIGNAL,
 };
 use holdpoint_core::{
     facts::AgentFacts,
@@ -35,6 +35,10 @@ impl Engine {
             for hold in held {
                 self.look_for_signals(hold);
             }
+            return;
+        }
+        if doorbell.kind == RING_AGENT {
+            self.declared_agent_began(doorbell);
             return;
         }
         self.look_at(doorbell.hold);

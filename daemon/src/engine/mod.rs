@@ -7,6 +7,8 @@
 
 mod agents;
 mod answer;
+mod attach;
+mod declared;
 mod effects;
 mod entry;
 mod filings;

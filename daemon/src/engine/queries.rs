@@ -33,6 +33,8 @@ impl Engine {
             }
             Command::Vote { prefix, body, voter, reply } => drop(reply.send(self.vote(&prefix, body, voter))),
             Command::Tag { peer, body, reply } => drop(reply.send(self.tag(peer, body))),
+            Command::Attach { body, voter, reply } => drop(reply.send(self.attach(&body, voter))),
+            Command::Agents(reply) => drop(reply.send(self.agents())),
             Command::Status(reply) => drop(reply.send(self.status())),
             Command::Install(rules, reply) => drop(reply.send(self.install(*rules))),
             Command::Log { after, limit, request, reply } => {
@@ -165,6 +167,7 @@ impl Engine {
     pub(super) fn install(&mut self, rules: Rules) -> Result<Reloaded, Problem> {
         self.list(&rules)
             .map_err(|cause| Kind::Internal.with(format!("the old rules stay in force: {cause}")))?;
+        self.declare(&rules.agents)?;
         let count = u64::try_from(rules.policy.rules().len()).unwrap_or(u64::MAX);
         let warnings = rules.told_warnings();
         self.rules = rules;

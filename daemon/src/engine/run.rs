@@ -249,13 +249,18 @@ impl Engine {
     /// Puts the rules' names and files into the kernel half.
     pub(super) fn list(&mut self, rules: &Rules) -> Result<(), KernelError> {
         self.generation = self.generation.wrapping_add(1).max(1);
-        // A daemon before this one has counted, too: its entries must not look like ours.
-        let generation = self.generation ^ std::process::id().rotate_left(16);
+        let generation = self.lists_generation();
         let files =
             rules.files.keys().map(|key| (*key, Listed { generation, wait: rules.wait_of_file(*key) }));
         let names =
             rules.names.iter().map(|name| (*name, Listed { generation, wait: rules.wait_of_name(name) }));
         self.gate.list(files, names, generation)
+    }
+
+    /// What marks the entries of the kernel's lists that are in force. A daemon before this one has counted, too: its
+    /// entries must not look like ours.
+    pub(super) fn lists_generation(&self) -> u32 {
+        self.generation ^ std::process::id().rotate_left(16)
     }
 
     fn next_alarm(&self) -> Instant {

@@ -10,18 +10,25 @@ use holdpoint_abi::ABI_VERSION;
 
 use super::{
     load::{KernelError, PROGRAMS},
-    maps::{Gate, MAPS, read_meta},
+    maps::{Gate, MAPS, check_maps, read_meta},
 };
 
 /// The directory in bpffs.
+#[derive(Clone)]
 pub(crate) struct Pins(PathBuf);
 
+/// The beginning of the names of directories of links. The rest is the beginning of the object's SHA-256.
+const LINKS: &str = "links-";
+
 /// What is there when the daemon starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// No directory.
     Nothing,
     /// All that this version would load, attached.
     Adoptable,
+    /// Programs of another object, attached, whose maps this version can use.
+    Replaceable,
     /// The remains of an attempt that did not come to its end.
     Unfinished,
 }
@@ -41,8 +48,10 @@ impl Pins {
         self.0.join("maps").join(name)
     }
 
-    pub(super) fn link(&self, program: &str) -> PathBuf {
-        self.0.join("links").join(program)
+    /// Where the links of the programs of an object are: those that are in force, or are to replace them.
+    pub(super) fn links(&self, object: [u8; 32]) -> PathBuf {
+        let [a, b, c, d, e, f, g, h, ..] = object;
+        self.0.join(format!("{LINKS}{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h])))
     }
 
     pub(super) fn look(&self, object: [u8; 32]) -> Result<Found, KernelError> {
@@ -59,23 +68,58 @@ impl Pins {
         let other = |what: String| KernelError::OtherVersion { pins: self.0.clone(), what };
         if meta.abi_version != ABI_VERSION {
             return Err(other(format!(
-                "their records are version {}, ours are {ABI_VERSION}",
+                "its records are version {}, ours are {ABI_VERSION}",
                 meta.abi_version
             )));
         }
+        check_maps(self).map_err(other)?;
         if meta.object != object {
-            return Err(other("their object file has another content than ours".to_owned()));
+            return Ok(Found::Replaceable);
         }
-        let missing =
-            MAPS.iter().map(|name| self.map(name)).chain(PROGRAMS.iter().map(|(name, _)| self.link(name)));
+        let links = self.links(object);
+        let missing = MAPS
+            .iter()
+            .map(|map| self.map(map.name))
+            .chain(PROGRAMS.iter().map(|(name, _)| links.join(name)));
         match missing.into_iter().find(|path| !path.exists()) {
-            Some(path) => Err(other(format!("'{}' is not there any more", path.display()))),
+            // What is there is the gate until what is missing has come.
+            Some(_) => Ok(Found::Replaceable),
             None => Ok(Found::Adoptable),
         }
     }
 
+    /// Makes room for the links of an object's programs, instead of what an attempt that did not come to its end has left.
+    pub(super) fn prepare(&self, object: [u8; 32]) -> Result<(), KernelError> {
+        let path = self.links(object);
+        clear(&path)?;
+        fs::create_dir(&path).map_err(|cause| failed("create the directory", &path, &cause))
+    }
+
+    /// Detaches the programs of an object.
+    pub(super) fn detach(&self, object: [u8; 32]) -> Result<(), KernelError> {
+        clear(&self.links(object))
+    }
+
+    /// Detaches the programs of all other objects: those that have been replaced, or never came into force.
+    pub(super) fn detach_others(&self, object: [u8; 32]) -> Result<(), KernelError> {
+        let own = self.links(object);
+        for path in self.all_links()? {
+            if path != own {
+                clear(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn all_links(&self) -> Result<Vec<PathBuf>, KernelError> {
+        let entries = fs::read_dir(&self.0).map_err(|cause| failed("read the directory", &self.0, &cause))?;
+        let is_links =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(LINKS));
+        Ok(entries.flatten().map(|entry| entry.path()).filter(is_links).collect())
+    }
+
     pub(super) fn create(&self) -> Result<(), KernelError> {
-        for path in [self.0.clone(), self.0.join("maps"), self.0.join("links")] {
+        for path in [self.0.clone(), self.0.join("maps")] {
             fs::create_dir(&path).map_err(|cause| failed("create the directory", &path, &cause))?;
         }
         Ok(())
@@ -84,20 +128,25 @@ impl Pins {
     /// Removes all pins: the kernel detaches and frees what nobody holds.
     pub(super) fn remove(&self) -> Result<(), KernelError> {
         // Links first: as long as a program is attached it must find its maps as they were.
-        for directory in ["links", "maps"].map(|name| self.0.join(name)) {
-            let entries = match fs::read_dir(&directory) {
-                Ok(entries) => entries,
-                Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
-                Err(cause) => return Err(failed("read the directory", &directory, &cause)),
-            };
-            for entry in entries.flatten() {
-                let path = entry.path();
-                fs::remove_file(&path).map_err(|cause| failed("unpin", &path, &cause))?;
-            }
-            fs::remove_dir(&directory).map_err(|cause| failed("remove the directory", &directory, &cause))?;
+        for directory in self.all_links()?.into_iter().chain([self.0.join("maps")]) {
+            clear(&directory)?;
         }
         fs::remove_dir(&self.0).map_err(|cause| failed("remove the directory", &self.0, &cause))
     }
+}
+
+/// Removes a directory with all pins in it. One that is not there is as good as empty.
+fn clear(directory: &Path) -> Result<(), KernelError> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(cause) => return Err(failed("read the directory", directory, &cause)),
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        fs::remove_file(&path).map_err(|cause| failed("unpin", &path, &cause))?;
+    }
+    fs::remove_dir(directory).map_err(|cause| failed("remove the directory", directory, &cause))
 }
 
 /// Takes programs and maps out of the kernel. It lets go of the programs a little later: see [`is_attached`].

@@ -75,6 +75,18 @@ pub(crate) fn offsets(btf: &[u8], storage_may_fail: bool) -> Result<Offsets, Btf
         sb_dev: at("super_block", "s_dev")?,
         sb_magic: at("super_block", "s_magic")?,
         unix_dentry: at("unix_sock", "path")? + dentry,
+        dentry_parent: at("dentry", "d_parent")?,
+        task_real_cred: at("task_struct", "real_cred")?,
+        cred_uid: at("cred", "uid")?,
+        task_cgroups: at("task_struct", "cgroups")?,
+        css_set_dfl_cgrp: at("css_set", "dfl_cgrp")?,
+        cgroup_kn: at("cgroup", "kn")?,
+        kernfs_id: at("kernfs_node", "id")?,
+        kernfs_name: at("kernfs_node", "name")?,
+        cgroup_self: at("cgroup", "self")?,
+        css_parent: at("cgroup_subsys_state", "parent")?,
+        cgroup_root: at("cgroup", "root")?,
+        root_hierarchy: at("cgroup_root", "hierarchy_id")?,
         storage_may_fail: u32::from(storage_may_fail),
     })
 }

@@ -42,6 +42,15 @@ pub(crate) fn describe(counter: C) -> (&'static str, &'static str) {
             "refused_arguments",
             "execs with arguments too long or not readable at once; use 'wait = \"hold\"' for such a program",
         ),
+        C::AgentsDeclared => {
+            ("agents_declared", "processes that became agents by their user, unit or executable")
+        }
+        C::RefusedUntagged => {
+            ("refused_untagged", "execs refused because a declared agent's process could not be tagged")
+        }
+        C::CgroupDropped => {
+            ("cgroup_dropped", "cgroups of agents' units that found no room; the sweep finds them")
+        }
     }
 }
 
@@ -79,6 +88,9 @@ const ALL: [C; holdpoint_abi::COUNTER_COUNT] = [
     C::Filed,
     C::RefusedPending,
     C::RefusedArguments,
+    C::AgentsDeclared,
+    C::RefusedUntagged,
+    C::CgroupDropped,
 ];
 
 #[cfg(test)]

@@ -7,7 +7,10 @@ use std::{
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    programs::{BtfTracePoint, Lsm, links::FdLink},
+    programs::{
+        BtfTracePoint, Iter, Lsm,
+        links::{FdLink, LinkError},
+    },
 };
 use holdpoint_abi::{ABI_VERSION, Meta};
 use sha2::{Digest, Sha256};
@@ -21,13 +24,17 @@ use super::{
 };
 
 /// The hooks, in the order in which the kernel calls them, with the kind of each.
-pub(super) const PROGRAMS: [(&str, Hook); 6] = [
+pub(super) const PROGRAMS: [(&str, Hook); 10] = [
     ("holdpoint_task_alloc", Hook::Lsm("task_alloc")),
+    ("holdpoint_process_fork", Hook::Tracepoint("sched_process_fork")),
     ("holdpoint_bprm_check", Hook::Lsm("bprm_check_security")),
     ("holdpoint_bprm_committed", Hook::Lsm("bprm_committed_creds")),
     ("holdpoint_signal_generate", Hook::Tracepoint("signal_generate")),
     ("holdpoint_process_exit", Hook::Tracepoint("sched_process_exit")),
     ("holdpoint_unix_connect", Hook::Lsm("unix_stream_connect")),
+    ("holdpoint_cgroup_mkdir", Hook::Tracepoint("cgroup_mkdir")),
+    ("holdpoint_cgroup_rmdir", Hook::Tracepoint("cgroup_rmdir")),
+    ("holdpoint_iter_task", Hook::Iterator("task")),
 ];
 
 /// Where a program is attached.
@@ -35,6 +42,8 @@ pub(super) const PROGRAMS: [(&str, Hook); 6] = [
 pub(super) enum Hook {
     Lsm(&'static str),
     Tracepoint(&'static str),
+    /// Runs when the daemon has it run, over all objects of a kind.
+    Iterator(&'static str),
 }
 
 /// Why the kernel half is not there.
@@ -52,17 +61,25 @@ pub(crate) enum KernelError {
     Attach { program: &'static str, hook: &'static str, cause: String },
     #[error("cannot open the pinned map '{map}': {cause}")]
     Map { map: &'static str, cause: String },
+    #[error(
+        "{0} threads could not be tagged: the kernel has no memory, or another tool keeps BPF storage with them on a \
+         kernel before 6.2"
+    )]
+    Untagged(u64),
     #[error("cannot {operation} '{path}': {cause}")]
     Pin { operation: &'static str, path: PathBuf, cause: String },
     #[error(
-        "the programs pinned under '{pins}' are of another version of holdpoint ({what}): restart with the version \
-         that pinned them, or take the gate down with 'holdpointd --take-down' and start again; until then the \
+        "what is pinned under '{pins}' is of another version of holdpoint ({what}): restart with the version \
+         that pinned it, or take the gate down with 'holdpointd --take-down' and start again; until then the \
          gate is shut and every new hold waits"
     )]
     OtherVersion { pins: PathBuf, what: String },
 }
 
 /// The kernel half, attached and ready: what was pinned before, or loaded now.
+///
+/// Programs of another object are replaced: the new ones are attached before the old ones are detached, and both work
+/// on the same maps, so that the gate is never open.
 ///
 /// # Errors
 /// When it can be neither adopted nor loaded; then nothing that this call made stays behind.
@@ -71,30 +88,42 @@ pub(crate) fn open(pins: &Pins, object: &Path, kernel: (u32, u32)) -> Result<Gat
         |path: &Path| fs::read(path).map_err(|cause| KernelError::Read { path: path.to_owned(), cause });
     let code = read(object)?;
     let hash: [u8; 32] = Sha256::digest(&code).into();
-    match pins.look(hash)? {
+    let found = pins.look(hash)?;
+    match found {
         Found::Adoptable => {
             info!("adopting the pinned programs: the gate was shut all the while");
+            pins.detach_others(hash)?;
             return Gate::open(pins);
         }
         // An attempt to load that did not come to its end has attached nothing that is complete.
         Found::Unfinished => pins.remove()?,
+        Found::Replaceable => info!("replacing the pinned programs: the gate stays shut"),
         Found::Nothing => {}
     }
     let types = read(Path::new("/sys/kernel/btf/vmlinux"))?;
-    let offsets = btf::offsets(&types, kernel < (6, 2))?;
-    pins.create()?;
-    let gate = load(pins, object, &code, &crate::sys::pod::Shared(offsets)).and_then(|ebpf| {
+    let offsets = crate::sys::pod::Shared(btf::offsets(&types, kernel < (6, 2))?);
+    let replaces = found == Found::Replaceable;
+    if !replaces {
+        pins.create()?;
+    }
+    let made = pins.prepare(hash).and_then(|()| {
+        let ebpf = load(pins, object, &code, &offsets)?;
         let mut gate = Gate::open(pins)?;
-        // Before anything can be hashed with it.
-        gate.set_meta(|meta| meta.hash_key = rand::random())?;
-        attach(pins, ebpf)?;
+        if !replaces {
+            // Before anything can be hashed with it.
+            gate.set_meta(|meta| meta.hash_key = rand::random())?;
+        }
+        attach(&pins.links(hash), ebpf)?;
+        // From here on these programs are the gate, and others are what is left over.
         gate.set_meta(|meta| *meta = Meta { abi_version: ABI_VERSION, attached: 1, object: hash, ..*meta })?;
         Ok(gate)
     });
-    if gate.is_err() {
-        pins.remove()?;
+    if made.is_err() {
+        if replaces { pins.detach(hash)? } else { pins.remove()? }
     }
-    gate
+    let gate = made?;
+    pins.detach_others(hash)?;
+    Ok(gate)
 }
 
 fn load(
@@ -108,7 +137,7 @@ fn load(
     let mut loader = EbpfLoader::new();
     loader.btf(Some(&btf)).allow_unsupported_maps().override_global("OFFSETS", offsets, true);
     for map in MAPS {
-        loader.map_pin_path(map, pins.map(map));
+        loader.map_pin_path(map.name, pins.map(map.name));
     }
     let mut ebpf = loader.load(code).map_err(|error| failed(chain(&error)))?;
     for (name, hook) in PROGRAMS {
@@ -118,15 +147,17 @@ fn load(
             Hook::Tracepoint(event) => {
                 <&mut BtfTracePoint>::try_from(program).and_then(|it| it.load(event, &btf))
             }
+            Hook::Iterator(kind) => <&mut Iter>::try_from(program).and_then(|it| it.load(kind, &btf)),
         };
         loaded.map_err(|error| failed(format!("the kernel refused '{name}': {}", chain(&error))))?;
     }
     Ok(ebpf)
 }
 
-fn attach(pins: &Pins, mut ebpf: Ebpf) -> Result<(), KernelError> {
+/// Attaches all programs, and pins each link in the directory.
+fn attach(links: &Path, mut ebpf: Ebpf) -> Result<(), KernelError> {
     for (program, hook) in PROGRAMS {
-        let (Hook::Lsm(hook_name) | Hook::Tracepoint(hook_name)) = hook;
+        let (Hook::Lsm(hook_name) | Hook::Tracepoint(hook_name) | Hook::Iterator(hook_name)) = hook;
         let failed = |cause: String| KernelError::Attach { program, hook: hook_name, cause };
         let Some(loaded) = ebpf.program_mut(program) else { continue };
         let link: FdLink = match hook {
@@ -140,8 +171,15 @@ fn attach(pins: &Pins, mut ebpf: Ebpf) -> Result<(), KernelError> {
                 let link = it.attach().and_then(|id| it.take_link(id));
                 link.map_err(|error| failed(chain(&error)))?.into()
             }
+            Hook::Iterator(_) => {
+                let it = <&mut Iter>::try_from(loaded).map_err(|error| failed(chain(&error)))?;
+                let link = it.attach().and_then(|id| it.take_link(id));
+                link.map_err(|error| failed(chain(&error)))?
+                    .try_into()
+                    .map_err(|error: LinkError| failed(chain(&error)))?
+            }
         };
-        let path = pins.link(program);
+        let path = links.join(program);
         link.pin(&path).map_err(|error| KernelError::Pin {
             operation: "pin a link at",
             path,

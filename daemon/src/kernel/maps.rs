@@ -6,20 +6,52 @@ use std::{
     sync::Arc,
 };
 
-use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, MapType, PerCpuArray, RingBuf};
 use holdpoint_abi::{
-    Allowance, COUNTER_COUNT, FileKey, Hold, Listed, Meta, NAME_LENGTH, Name, Retry, TaskState,
+    Allowance, Attaching, COUNTER_COUNT, COUNTER_SLOTS, Declared, FILINGS_BYTES, FileKey, Hold, Listed,
+    MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_FILES, MAX_HOLDS, MAX_NAMES, MAX_UNIT_PATTERNS, Meta, NAME_LENGTH,
+    Name, Place, RING_BYTES, Retry, TaskState, UnitPattern,
 };
 
 use super::{
     adopt::Pins,
+    agents::{AgentMaps, Declaration, Running, Tagged},
     load::{KernelError, chain},
 };
 use crate::sys::{bpf, pod::Shared, process::Process};
 
-/// All maps, by name.
-pub(super) const MAPS: [&str; 10] =
-    ["tasks", "holds", "allowances", "files", "names", "doorbells", "retries", "filings", "counters", "meta"];
+/// A map, as this version makes it.
+pub(super) struct MapShape {
+    pub(super) name: &'static str,
+    kind: MapType,
+    key: usize,
+    value: usize,
+    entries: usize,
+}
+
+/// All maps.
+pub(super) const MAPS: [MapShape; 16] = [
+    shape::<u32, TaskState>("tasks", MapType::TaskStorage, 0),
+    shape::<u64, Hold>("holds", MapType::Hash, MAX_HOLDS),
+    shape::<u64, Allowance>("allowances", MapType::Hash, MAX_HOLDS),
+    shape::<FileKey, Listed>("files", MapType::Hash, MAX_FILES),
+    shape::<Name, Listed>("names", MapType::Hash, MAX_NAMES),
+    shape::<(), ()>("doorbells", MapType::RingBuf, RING_BYTES),
+    shape::<Retry, u64>("retries", MapType::Hash, MAX_HOLDS),
+    shape::<(), ()>("filings", MapType::RingBuf, FILINGS_BYTES),
+    shape::<u32, u64>("counters", MapType::PerCpuArray, COUNTER_SLOTS),
+    shape::<u32, Meta>("meta", MapType::Array, 1),
+    shape::<u32, Declared>("agent_users", MapType::Hash, MAX_DECLARED),
+    shape::<FileKey, Declared>("agent_files", MapType::Hash, MAX_DECLARED),
+    shape::<Place, Declared>("agent_places", MapType::Hash, MAX_DECLARED),
+    shape::<u64, Declared>("agent_cgroups", MapType::Hash, MAX_AGENT_CGROUPS),
+    shape::<u32, UnitPattern>("unit_patterns", MapType::Array, MAX_UNIT_PATTERNS),
+    shape::<u32, Attaching>("attaching", MapType::Array, 1),
+];
+
+const fn shape<K, V>(name: &'static str, kind: MapType, entries: usize) -> MapShape {
+    MapShape { name, kind, key: size_of::<K>(), value: size_of::<V>(), entries }
+}
 
 /// A hold id as the maps have it.
 pub(crate) type HoldId64 = u64;
@@ -40,6 +72,8 @@ pub(crate) struct Gate {
     doorbells: Option<RingBuf<MapData>>,
     retries: HashMap<MapData, Shared<Retry>, u64>,
     filings: Option<RingBuf<MapData>>,
+    agents: AgentMaps,
+    pins: Pins,
 }
 
 impl Gate {
@@ -55,6 +89,8 @@ impl Gate {
             doorbells: Some(typed(pins, "doorbells", Map::RingBuf)?),
             retries: typed(pins, "retries", Map::HashMap)?,
             filings: Some(typed(pins, "filings", Map::RingBuf)?),
+            agents: AgentMaps::open(pins)?,
+            pins: pins.clone(),
         })
     }
 
@@ -144,6 +180,47 @@ impl Gate {
         Ok(())
     }
 
+    /// Finds agents by this declaration, and by nothing else. What is new comes in before what is old goes.
+    pub(crate) fn declare(&mut self, declaration: &Declaration, generation: u32) -> Result<(), KernelError> {
+        let any = [
+            declaration.users.len(),
+            declaration.files.len(),
+            declaration.places.len(),
+            declaration.patterns.len(),
+        ];
+        let any = any.into_iter().any(|count| count > 0);
+        if any {
+            self.set_meta(|meta| meta.declared = 1)?;
+        }
+        self.agents.declare(declaration, generation)?;
+        // Cgroups that were attached by hand go on being looked for.
+        let any = any || !self.agents.cgroups().is_empty();
+        self.set_meta(|meta| meta.declared = u64::from(any))
+    }
+
+    /// The cgroups whose processes are agents', each with the agent's number.
+    pub(crate) fn agent_cgroups(&self) -> Vec<(u64, u32)> {
+        self.agents.cgroups()
+    }
+
+    /// Makes the processes of a cgroup the agent's at their next exec.
+    pub(crate) fn add_agent_cgroup(&mut self, id: u64, agent: u32) -> Result<(), KernelError> {
+        self.set_meta(|meta| meta.declared = 1)?;
+        self.agents.add_cgroup(id, agent)
+    }
+
+    /// The cgroup makes no agents any more. Those that it made stay agents.
+    pub(crate) fn remove_agent_cgroup(&mut self, id: u64) -> Result<(), KernelError> {
+        self.agents.remove_cgroup(id)
+    }
+
+    /// Tags what runs, with all threads and descendants.
+    pub(crate) fn tag_running(&mut self, which: Running) -> Result<Tagged, KernelError> {
+        let Shared(meta) = self.meta.get(&0, 0).map_err(|error| map_error("meta", &error))?;
+        let iterator = self.pins.links(meta.object).join("holdpoint_iter_task");
+        self.agents.tag_running(which, &iterator)
+    }
+
     /// Changes the one entry of `meta`.
     pub(crate) fn set_meta(&mut self, change: impl FnOnce(&mut Meta)) -> Result<(), KernelError> {
         let Shared(mut meta) = self.meta.get(&0, 0).map_err(|error| map_error("meta", &error))?;
@@ -169,13 +246,21 @@ impl Tags {
     /// `AlreadyExists` where it has one; `NotFound` where the process has ended.
     pub(crate) fn set(&self, process: &Process, agent: u32) -> io::Result<()> {
         let state = TaskState { agent, ..TaskState::default() };
-        bpf::tag_task(self.as_fd(), process.as_fd(), state)
+        bpf::tag_task(self.as_fd(), process.as_fd(), state, bpf::Existing::Refuse).or_else(|error| {
+            // An exec that failed may have left a state without a tag.
+            match self.get(process) {
+                Ok(found) if found.agent == 0 => {
+                    bpf::tag_task(self.as_fd(), process.as_fd(), state, bpf::Existing::Replace)
+                }
+                _ => Err(error),
+            }
+        })
     }
 
-    /// The state of a process of an agent.
+    /// The state of a process. It is an agent's where the state has its number.
     ///
     /// # Errors
-    /// `NotFound` where it is none.
+    /// `NotFound` where it has none.
     pub(crate) fn get(&self, process: &Process) -> io::Result<TaskState> {
         bpf::task_state(self.as_fd(), process.as_fd())
     }
@@ -183,7 +268,7 @@ impl Tags {
     /// Whether a process belongs to an agent. Yes, where that cannot be found out.
     pub(crate) fn is_agent(&self, pid: u32) -> bool {
         match Process::open(pid).and_then(|process| self.get(&process)) {
-            Ok(_) => true,
+            Ok(state) => state.agent != 0,
             // No entry is the map's own answer; a process that has gone is an error of the line before.
             Err(error) => error.raw_os_error() != Some(libc::ENOENT),
         }
@@ -196,12 +281,36 @@ impl AsFd for Tags {
     }
 }
 
+/// Compares what is pinned with what this version makes. A map that is not there is made when the programs are loaded.
+///
+/// # Errors
+/// With what is different, in words.
+pub(super) fn check_maps(pins: &Pins) -> Result<(), String> {
+    for map in MAPS.iter().filter(|map| pins.map(map.name).exists()) {
+        let name = map.name;
+        let info = data(pins, name).map_err(|error| error.to_string()).and_then(|data| {
+            data.info().map_err(|error| format!("its map '{name}' says nothing: {error}"))
+        })?;
+        let kind =
+            info.map_type().map_err(|error| format!("its map '{name}' is of no known kind: {error}"))?;
+        let found = [info.key_size(), info.value_size(), info.max_entries()];
+        let ours = [map.key, map.value, map.entries].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+        if kind != map.kind || found != ours {
+            return Err(format!(
+                "its map '{name}' is {kind:?} with {found:?} bytes of key and value and entries; ours is {:?} with {ours:?}",
+                map.kind
+            ));
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn read_meta(pins: &Pins) -> Result<Meta, KernelError> {
     let map: Array<MapData, Shared<Meta>> = typed(pins, "meta", Map::Array)?;
     map.get(&0, 0).map(|shared| shared.0).map_err(|error| map_error("meta", &error))
 }
 
-fn typed<T>(pins: &Pins, name: &'static str, kind: fn(MapData) -> Map) -> Result<T, KernelError>
+pub(super) fn typed<T>(pins: &Pins, name: &'static str, kind: fn(MapData) -> Map) -> Result<T, KernelError>
 where
     T: TryFrom<Map, Error = MapError>,
 {
@@ -213,7 +322,7 @@ fn data(pins: &Pins, name: &'static str) -> Result<MapData, KernelError> {
 }
 
 /// That something is not there any more is what was wanted.
-fn gone(map: &'static str, result: Result<(), MapError>) -> Result<(), KernelError> {
+pub(super) fn gone(map: &'static str, result: Result<(), MapError>) -> Result<(), KernelError> {
     match result {
         Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
         Err(error) if is_not_found(&error) => Ok(()),
@@ -225,6 +334,6 @@ fn is_not_found(error: &MapError) -> bool {
     matches!(error, MapError::SyscallError(error) if error.io_error.kind() == std::io::ErrorKind::NotFound)
 }
 
-fn map_error(map: &'static str, error: &MapError) -> KernelError {
+pub(super) fn map_error(map: &'static str, error: &MapError) -> KernelError {
     KernelError::Map { map, cause: chain(error) }
 }

@@ -2,12 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod adopt;
+mod agents;
 mod btf;
 mod counters;
 mod load;
 mod maps;
 
 pub(crate) use adopt::{Pins, adopt, is_attached, remove};
+pub(crate) use agents::{Declaration, Running, Tagged};
 pub(crate) use counters::read_all as counters;
 pub(crate) use load::{KernelError, open};
 pub(crate) use maps::{Gate, Tags};

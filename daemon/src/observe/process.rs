@@ -3,7 +3,7 @@
 use std::{fs, os::unix::ffi::OsStringExt, path::PathBuf};
 
 use holdpoint_abi::Hold;
-use holdpoint_core::{alleged::Alleged, facts::ParentFacts};
+use holdpoint_core::{alleged::Alleged, facts::ParentFacts, wire::ProcessView};
 
 use super::ObserveError;
 use crate::kernel::Tags;
@@ -24,6 +24,8 @@ pub(crate) struct Stat {
     pub(crate) tty: Option<String>,
     /// When the process began, in clock ticks since boot.
     pub(crate) start_ticks: u64,
+    /// Whether it is one of the kernel's own threads.
+    pub(crate) is_kernel_thread: bool,
 }
 
 /// Fields of `status` (proc(5)).
@@ -42,6 +44,8 @@ pub(crate) struct Status {
 const PARENT_COMMAND_BYTES: usize = 256;
 /// Parents that a request shows at most. A deeper chain ends there.
 const MAX_PARENTS: usize = 32;
+/// Among the flags in `stat` (<https://github.com/torvalds/linux/blob/v6.1/include/linux/sched.h>).
+const PF_KTHREAD: u32 = 0x0020_0000;
 /// Clock ticks per second in `stat`: `USER_HZ`, 100 on every Linux that this runs on.
 const TICKS_PER_SECOND: u64 = 100;
 
@@ -109,6 +113,27 @@ pub(crate) fn login_uid(pid: u32) -> Option<u32> {
     parse_login_uid(&fs::read_to_string(format!("/proc/{pid}/loginuid")).ok()?)
 }
 
+/// The numbers of all processes.
+pub(crate) fn all() -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// What a list shows of a process. Its command line is not in it: reading that can wait for the process.
+pub(crate) fn view(pid: u32) -> Option<ProcessView> {
+    let stat = stat(pid)?;
+    let exe = fs::read_link(format!("/proc/{pid}/exe")).map(|path| path.into_os_string().into_vec());
+    let comm = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(ProcessView {
+        pid,
+        parent: stat.parent,
+        uid: status(pid)?.uid,
+        state: stat.state,
+        exe: Alleged(exe.unwrap_or_default()),
+        comm: Alleged(comm.trim_ascii_end().to_vec()),
+    })
+}
+
 /// Whether the process that has the number of a held one is still that one.
 pub(crate) fn is_the_one(hold: &Hold) -> bool {
     TaskDir::of(hold).is_ok()
@@ -172,6 +197,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
         parent: fields.get(1)?.parse().ok()?,
         tty: tty(fields.get(4)?.parse().ok()?),
         start_ticks: fields.get(19)?.parse().ok()?,
+        is_kernel_thread: fields.get(6)?.parse::<u32>().ok()? & PF_KTHREAD != 0,
     })
 }
 

@@ -14,7 +14,10 @@ use holdpoint_core::{
 };
 use thiserror::Error;
 
-use crate::observe::Observed;
+use crate::{
+    agents::{self, Agents},
+    observe::Observed,
+};
 
 /// Rules in force, or about to be.
 #[derive(Debug, Default)]
@@ -24,6 +27,8 @@ pub(crate) struct Rules {
     pub(crate) files: HashMap<FileKey, Vec<Vec<u8>>>,
     /// Names that the kernel half looks for.
     pub(crate) names: Vec<Name>,
+    /// Whose processes are agents' without asking for it.
+    pub(crate) agents: Agents,
     /// What is odd, each with its place.
     pub(crate) warnings: Vec<Diagnostic>,
 }
@@ -56,7 +61,9 @@ pub(crate) fn load(config: &Config) -> Result<Rules, RulesError> {
     let policy = policy.with_defaults(config.defaults);
     let listing = listing::list(&policy)?;
     warnings.extend(listing.warnings);
-    Ok(Rules { policy, files: listing.files, names: listing.names, warnings })
+    let mut agents = agents::resolve(&config.agents).map_err(RulesError::Wrong)?;
+    warnings.append(&mut agents.warnings);
+    Ok(Rules { policy, files: listing.files, names: listing.names, agents, warnings })
 }
 
 impl Rules {

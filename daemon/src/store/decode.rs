@@ -57,7 +57,7 @@ pub(super) fn agent_row(id: AgentId, row: &Row<'_>) -> rusqlite::Result<AgentRow
         login_uid: row.get(6)?,
         tagged_at: WallTime(unsigned_at(row, 7)?),
     };
-    Ok(AgentRow { id, agent })
+    Ok(AgentRow { id, agent, declared: row.get(8)? })
 }
 
 pub(super) fn vote_row(row: &Row<'_>) -> rusqlite::Result<Vote> {

@@ -24,9 +24,21 @@ impl Store {
     pub(crate) fn agent(&self, id: AgentId) -> Result<Option<AgentRow>, StoreError> {
         self.connection
             .prepare_cached(
-                "SELECT name, claim, root_pid, root_start, boot_id, uid, login_uid, tagged_at FROM agents WHERE id = ?1",
+                "SELECT name, claim, root_pid, root_start, boot_id, uid, login_uid, tagged_at, declared FROM agents WHERE id = ?1",
             )
             .and_then(|mut statement| statement.query_row([id.0], |row| agent_row(id, row)).optional())
+            .map_err(|cause| self.failed("read an agent", cause))
+    }
+
+    /// The number of the agent that is declared under this name; none where it never was.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(crate) fn declared_agent_id(&self, name: &str) -> Result<Option<AgentId>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT id FROM agents WHERE name = ?1 AND declared = 1")
+            .and_then(|mut statement| statement.query_row([name], |row| row.get(0)).optional())
+            .map(|number| number.map(AgentId))
             .map_err(|cause| self.failed("read an agent", cause))
     }
 

@@ -97,6 +97,8 @@ pub(crate) struct AgentRow {
     pub id: AgentId,
     /// The rest.
     pub agent: NewAgent,
+    /// Whether it is declared in the configuration, and has no root.
+    pub declared: bool,
 }
 
 /// What the beginning of an id leads to.

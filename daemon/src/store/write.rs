@@ -1,7 +1,7 @@
 //! Changes. Each batch is one transaction: it is on the disk as a whole, or it never was.
 
-use holdpoint_core::{id::AgentId, request::Request, request::Vote, wire::LogEvent};
-use rusqlite::{Transaction, TransactionBehavior, named_params, params};
+use holdpoint_core::{id::AgentId, request::Request, request::Vote, time::WallTime, wire::LogEvent};
+use rusqlite::{OptionalExtension as _, Transaction, TransactionBehavior, named_params, params};
 
 use super::{
     Store, StoreError,
@@ -51,7 +51,35 @@ impl Store {
             ])
             .map_err(Trouble::from)
         })?;
-        let out_of_range = |_| self.row_error("the number of a new agent", "it is beyond 32 bits");
+        self.agent_id(number)
+    }
+
+    /// The number of the agent that is declared under this name: the one that it has, or a new one.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub(crate) fn declared_agent(&mut self, name: &str, at: WallTime) -> Result<AgentId, StoreError> {
+        let number = self.transact(|transaction| {
+            let known = transaction
+                .prepare_cached("SELECT id FROM agents WHERE name = ?1 AND declared = 1")?
+                .query_row([name], |row| row.get::<_, i64>(0))
+                .optional()?;
+            if let Some(known) = known {
+                return Ok(known);
+            }
+            transaction
+                .prepare_cached(
+                    "INSERT INTO agents (name, root_pid, root_start, boot_id, uid, tagged_at, declared)
+                     VALUES (?1, 0, 0, '', 0, ?2, 1)",
+                )?
+                .insert(params![name, at.0.cast_signed()])
+                .map_err(Trouble::from)
+        })?;
+        self.agent_id(number)
+    }
+
+    fn agent_id(&self, number: i64) -> Result<AgentId, StoreError> {
+        let out_of_range = |_| self.row_error("the number of an agent", "it is beyond 32 bits");
         u32::try_from(number).map(AgentId).map_err(out_of_range)
     }
 

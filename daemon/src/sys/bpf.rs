@@ -13,6 +13,17 @@ const MAP_LOOKUP_ELEM: libc::c_long = 1;
 const MAP_UPDATE_ELEM: libc::c_long = 2;
 /// `BPF_NOEXIST`, in the same file.
 const NOEXIST: u64 = 1;
+/// `BPF_EXIST`, in the same file.
+const EXIST: u64 = 2;
+
+/// What to do about a state that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// Leave it as it is.
+    Refuse,
+    /// Put the new one in its place.
+    Replace,
+}
 
 /// The part of `union bpf_attr` for commands on map elements.
 #[repr(C)]
@@ -35,14 +46,23 @@ pub(crate) fn task_state(map: BorrowedFd<'_>, pidfd: BorrowedFd<'_>) -> io::Resu
     Ok(state)
 }
 
-/// Gives the process that the pidfd names its state, unless it has one.
+/// Gives the process that the pidfd names its state.
 ///
 /// # Errors
-/// `AlreadyExists` where it has one; `NotFound` where the process has ended.
-pub(crate) fn tag_task(map: BorrowedFd<'_>, pidfd: BorrowedFd<'_>, state: TaskState) -> io::Result<()> {
+/// `AlreadyExists` where it has one and is to keep it; `NotFound` where the process has ended, or has none to replace.
+pub(crate) fn tag_task(
+    map: BorrowedFd<'_>,
+    pidfd: BorrowedFd<'_>,
+    state: TaskState,
+    existing: Existing,
+) -> io::Result<()> {
+    let flags = match existing {
+        Existing::Refuse => NOEXIST,
+        Existing::Replace => EXIST,
+    };
     let mut state = state;
     let key = pidfd.as_raw_fd();
-    element(MAP_UPDATE_ELEM, map, &raw const key, &raw mut state, NOEXIST)
+    element(MAP_UPDATE_ELEM, map, &raw const key, &raw mut state, flags)
 }
 
 fn element(

@@ -1,6 +1,9 @@
 //! Lets the records of `holdpoint-abi` be keys and values of maps.
 
-use holdpoint_abi::{Allowance, FileKey, Hold, Listed, Meta, Offsets, Retry, TaskState};
+use holdpoint_abi::{
+    Allowance, Attaching, Declared, FileKey, Hold, Listed, Meta, Offsets, Place, Retry, TaskState,
+    UnitPattern,
+};
 
 /// A record that is shared with the kernel half, as aya wants it.
 #[repr(transparent)]
@@ -11,13 +14,17 @@ pub(crate) struct Shared<T>(pub(crate) T);
 pub(crate) trait Record: Copy + 'static {}
 
 impl Record for Allowance {}
+impl Record for Attaching {}
+impl Record for Declared {}
 impl Record for FileKey {}
 impl Record for Hold {}
 impl Record for Listed {}
 impl Record for Meta {}
 impl Record for Offsets {}
+impl Record for Place {}
 impl Record for Retry {}
 impl Record for TaskState {}
+impl Record for UnitPattern {}
 
 // SAFETY: aya asks for types that can be copied to and from raw memory. `Record` is implemented above for
 // structs of `holdpoint-abi` alone: they are `repr(C)`, hold integers and arrays of integers, and have no

@@ -34,6 +34,13 @@ pub fn name(file: Pointer, into: &mut Name) -> Option<()> {
     string(name, into)
 }
 
+/// The directory in which the file has its name.
+#[inline(always)]
+pub fn directory(file: Pointer) -> Option<FileKey> {
+    let dentry: Pointer = read(file, offset!(file_dentry))?;
+    dentry_key(read(dentry, offset!(dentry_parent))?)
+}
+
 /// Copies a string of the kernel's. At most 63 bytes and a zero.
 #[inline(always)]
 pub fn string(from: Pointer, into: &mut Name) -> Option<()> {

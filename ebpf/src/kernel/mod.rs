@@ -2,6 +2,7 @@
 
 pub mod bprm;
 pub mod call;
+pub mod cgroup;
 pub mod file;
 pub mod signal;
 pub mod task;

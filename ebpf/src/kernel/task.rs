@@ -13,6 +13,27 @@ const SIGNAL_GROUP_EXIT: u32 = 0x4;
 /// `SIGNAL_STOP_STOPPED`, in the same file.
 const SIGNAL_STOP_STOPPED: u32 = 0x1;
 
+/// The first thread of the task's process, as a task that the verifier knows.
+#[inline(always)]
+pub fn group_leader(task: Task) -> Task {
+    follow(task, offset!(task_group_leader))
+}
+
+/// The task's parent, as a task that the verifier knows.
+#[inline(always)]
+pub fn real_parent(task: Task) -> Task {
+    follow(task, offset!(task_real_parent))
+}
+
+/// Reads a pointer to a task from a task, in such a way that the verifier sees what it is: the offset is a constant to
+/// it, since the map of the offsets is frozen.
+#[inline(always)]
+fn follow(task: Task, offset: u32) -> Task {
+    let field = task.cast::<u8>().wrapping_add(offset as usize).cast::<Task>();
+    // SAFETY: the verifier checks that a pointer to a task lies there; a read that faults gives null.
+    unsafe { field.read_volatile() }
+}
+
 /// The task that runs now.
 #[inline(always)]
 pub fn current() -> Task {
@@ -44,6 +65,20 @@ pub fn parent(task: Task) -> Option<u32> {
 pub fn login_uid(task: Task) -> Option<u32> {
     let offset = offset!(task_login_uid);
     if offset == 0 { None } else { read(task.cast_const().cast(), offset) }
+}
+
+/// The real user id, in the initial user namespace.
+#[inline(always)]
+pub fn user(task: Task) -> Option<u32> {
+    let credentials: Pointer = read(task.cast_const().cast(), offset!(task_real_cred))?;
+    read(credentials, offset!(cred_uid))
+}
+
+/// The group of the unified hierarchy that the task is in.
+#[inline(always)]
+pub fn cgroup(task: Task) -> Option<u64> {
+    let set: Pointer = read(task.cast_const().cast(), offset!(task_cgroups))?;
+    super::cgroup::id(read(set, offset!(css_set_dfl_cgrp))?)
 }
 
 /// When the process was started, in nanoseconds of the boot clock.

@@ -64,6 +64,17 @@ pub(crate) fn from_thread(command: &[CString]) -> anyhow::Result<ExitCode> {
     code
 }
 
+/// The thread is there, and says so, before it is told to go on by a line of the input.
+pub(crate) fn from_thread_when_told(command: &[CString]) -> anyhow::Result<ExitCode> {
+    let command = command.to_vec();
+    let waiting = thread::spawn(move || {
+        println!("ready");
+        std::io::stdin().read_line(&mut String::new())?;
+        by_path(&command)
+    });
+    waiting.join().map_err(|_| anyhow!("the thread panicked"))?
+}
+
 /// Each path is a program of its own, without arguments. The first to get through ends the other.
 pub(crate) fn from_two_threads(paths: &[CString]) -> anyhow::Result<ExitCode> {
     let together = Arc::new(Barrier::new(paths.len()));

@@ -23,6 +23,7 @@ holdpoint-test-agent VERB ARGUMENTS
   exec-by-fd PATH ARGUMENTS       the same by an open descriptor and an empty path
   exec-by-proc-fd PATH ARGUMENTS  the same by the descriptor's path in /proc
   exec-from-thread PATH ARGUMENTS the same from a thread that is not the leader
+  exec-from-thread-when-told PATH ARGUMENTS  the same by a thread that waits for a line first
   exec-from-two PATH PATH         two threads become programs at once
   exec-with-handler PATH ARGUMENTS  the same with a handler for SIGCONT that restarts nothing
   exec-until-it-works N PATH ARGUMENTS  tries up to N times
@@ -57,6 +58,7 @@ fn run() -> anyhow::Result<ExitCode> {
         "exec-by-fd" => exec::by_descriptor(rest(0)?),
         "exec-by-proc-fd" => exec::by_path_of_descriptor(rest(0)?),
         "exec-from-thread" => exec::from_thread(rest(0)?),
+        "exec-from-thread-when-told" => exec::from_thread_when_told(rest(0)?),
         "exec-from-two" => exec::from_two_threads(rest(0)?),
         "exec-with-handler" => exec::with_handler(rest(0)?),
         "exec-until-it-works" => exec::until_it_works(text(0)?.parse()?, rest(1)?),

@@ -10,7 +10,9 @@
 )]
 
 mod access;
+mod attaching;
 mod bad_input;
+mod declared;
 mod endings;
 mod files;
 mod lifecycle;
@@ -19,6 +21,7 @@ mod parents;
 mod refusal;
 mod runner;
 mod support;
+mod upgrade;
 mod volume;
 
 use runner::Test;
@@ -30,6 +33,9 @@ fn main() -> std::process::ExitCode {
         files::TESTS,
         access::TESTS,
         lifecycle::TESTS,
+        declared::TESTS,
+        attaching::TESTS,
+        upgrade::TESTS,
         bad_input::TESTS,
         observing::TESTS,
         volume::TESTS,

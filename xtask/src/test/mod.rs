@@ -100,7 +100,7 @@ fn payload(programs: &Programs, binary: &std::path::Path, filter: Option<&str>) 
     let content = std::fs::read(binary).with_context(|| format!("read {}", binary.display()))?;
     payload.add_content("holdpoint-e2e", content)?;
     payload.set("HOLDPOINT_E2E_FILTER", filter.unwrap_or_default())?;
-    let script = "exec ./holdpoint-e2e --test-threads=1 ${HOLDPOINT_E2E_FILTER:+\"$HOLDPOINT_E2E_FILTER\"}\n";
+    let script = "exec ./holdpoint-e2e --test-threads=1 ${HOLDPOINT_E2E_FILTER:+$HOLDPOINT_E2E_FILTER}\n";
     payload.add_content("e2e.sh", script.into())?;
     Ok(payload)
 }

@@ -11,7 +11,10 @@ use futures_util::{Stream, stream};
 use holdpoint_core::{
     request::Voter,
     time::{BootTime, WallTime},
-    wire::{Change, Log, Problem, Reloaded, RequestList, RequestView, RunAnswer, RunBody, Status, VoteBody},
+    wire::{
+        AgentList, AttachAnswer, AttachBody, Change, Log, Problem, Reloaded, RequestList, RequestView,
+        RunAnswer, RunBody, Status, VoteBody,
+    },
 };
 
 use super::{Access, Desk, Kind, Peer, Which};
@@ -67,6 +70,16 @@ impl Desk for FakeDesk {
     async fn tag(&self, peer: Peer, body: RunBody) -> Result<RunAnswer, Problem> {
         self.note(format!("tag {:?} {} {}", peer.pid, body.name, peer.connected_at.0))?;
         Ok(RunAnswer { agent: holdpoint_core::id::AgentId(7) })
+    }
+
+    async fn attach(&self, body: AttachBody, voter: Voter) -> Result<AttachAnswer, Problem> {
+        self.note(format!("attach {} {:?} {:?} {}", body.name, body.pid, body.unit, voter.name))?;
+        Ok(AttachAnswer { agent: holdpoint_core::id::AgentId(7), threads: 1, others: 0 })
+    }
+
+    async fn agents(&self) -> Result<AgentList, Problem> {
+        self.note("agents".into())?;
+        Ok(AgentList { agents: Vec::new() })
     }
 
     async fn status(&self) -> Result<Status, Problem> {

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader, PipeReader, Write as _, pipe},
     os::unix::process::ExitStatusExt as _,
-    process::{Child, ChildStdin, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
 };
@@ -47,6 +47,17 @@ impl Agent {
         let name = format!("agent-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let mut run = user.command("holdpoint", None);
         run.args(["run", "--agent", &name, "--reason", "to be tested", "--"]).args(command);
+        Self::spawn(name, run)
+    }
+
+    /// Starts the command as it is. What makes it an agent of this name, if anything, is something else.
+    pub(crate) fn start_plain(user: User, name: &str, command: &[&str]) -> Self {
+        let mut run = user.command(command[0], None);
+        run.args(&command[1..]);
+        Self::spawn(name.to_owned(), run)
+    }
+
+    fn spawn(name: String, mut run: Command) -> Self {
         let (reader, writer) = pipe().unwrap();
         run.stdin(Stdio::piped()).stdout(writer.try_clone().unwrap()).stderr(writer);
         let mut child = run.spawn().expect("start an agent");

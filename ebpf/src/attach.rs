@@ -1,0 +1,100 @@
+//! Tagging what runs already: an iterator over all tasks, and forks that were in flight when it came by.
+
+use aya_ebpf::programs::BtfTracePointContext;
+use holdpoint_abi::{Attaching, SELECT_CGROUP, SELECT_DECLARED, SELECT_PROCESS, TaskState};
+
+use crate::{
+    agents,
+    kernel::task::{self, Task},
+    maps::ATTACHING,
+    tag::{self, Tag},
+};
+
+/// One task of a pass of the iterator.
+///
+/// Tags it if it is selected, or if its process or its parent has the tag already. The daemon makes passes until one tags
+/// nothing.
+#[inline(always)]
+pub fn visit(task: Task) {
+    let Some(attaching) = ATTACHING.get_ptr_mut(0) else { return };
+    // SAFETY: the slot of an array map is memory for ever. The daemon makes one pass at a time, and reads between them.
+    let attaching = unsafe { &mut *attaching };
+    if attaching.select == 0 {
+        return;
+    }
+    let selected = selected(attaching, task);
+    match tag::of(task) {
+        Tag::Agent(state) => {
+            if selected != NONE && selected != state.agent {
+                attaching.others += 1;
+            }
+        }
+        Tag::Doubt => attaching.failed += 1,
+        Tag::None | Tag::Becoming(_) => {
+            let mut agent = selected;
+            if agent == NONE {
+                agent = inherited(attaching, task::group_leader(task));
+            }
+            if agent == NONE {
+                agent = inherited(attaching, task::real_parent(task));
+            }
+            if agent == NONE {
+                return;
+            }
+            match tag::create(task) {
+                Some(state) => {
+                    state.agent = agent;
+                    attaching.tagged += 1;
+                }
+                None => attaching.failed += 1,
+            }
+        }
+    }
+}
+
+/// `sched_process_fork(struct task_struct *parent, struct task_struct *child)`: the parent may have been tagged after the
+/// child was allocated.
+#[inline(always)]
+pub fn forked(ctx: &BtfTracePointContext) {
+    let parent: Task = ctx.arg(0);
+    let child: Task = ctx.arg(1);
+    // In doubt the fork was refused before, or there is nothing to hand on.
+    let Tag::Agent(parent) = tag::of(parent) else { return };
+    if let Tag::None | Tag::Becoming(_) = tag::of(child)
+        && let Some(state) = tag::create(child)
+    {
+        inherit(parent, state);
+    }
+}
+
+/// What a child has of its parent.
+#[inline(always)]
+pub fn inherit(parent: &TaskState, child: &mut TaskState) {
+    child.flags = parent.flags;
+    child.agent = parent.agent;
+}
+
+/// No agent. A number and not an `Option`: of one without a value the compiler reads what was never written, which the
+/// verifier refuses.
+const NONE: u32 = 0;
+
+/// The agent that the task is to belong to.
+#[inline(always)]
+fn selected(attaching: &Attaching, task: Task) -> u32 {
+    let is_it = match attaching.select {
+        SELECT_PROCESS => task::tgid(task).map(u64::from) == Some(attaching.value),
+        SELECT_CGROUP => task::cgroup(task) == Some(attaching.value),
+        SELECT_DECLARED => return agents::declared(task).unwrap_or(NONE),
+        _ => false,
+    };
+    if is_it { attaching.agent } else { NONE }
+}
+
+/// The agent of the task's process or parent, where it is the one that is attached.
+#[inline(always)]
+fn inherited(attaching: &Attaching, from: Task) -> u32 {
+    match tag::of(from) {
+        Tag::Agent(state) if attaching.agent == NONE || state.agent == attaching.agent => state.agent,
+        _ => NONE,
+    }
+}
