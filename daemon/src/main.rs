@@ -8,6 +8,7 @@ mod observe;
 mod preflight;
 mod rules;
 mod serve;
+mod service;
 mod store;
 mod sys;
 mod take_down;
@@ -59,6 +60,8 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
+            // Stays on show in 'systemctl status' until the next start comes further.
+            service::Manager::from_environment().status(&format!("PROBLEM: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -21,6 +21,7 @@ use crate::{
     engine::{self, EngineHandle, Parts},
     kernel::{self, Pins},
     observe, preflight, rules,
+    service::Manager,
     store::Store,
     sys::clock,
 };
@@ -33,6 +34,7 @@ const CONTROL_SOCKET_MODE: u32 = 0o660;
 /// Runs until SIGTERM or SIGINT. The gate stays shut after it.
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     raise_descriptor_limit();
+    let manager = Arc::new(Manager::from_environment());
     // What can be wrong with files is found out before the kernel is touched.
     let store = Store::open(&config.state_directory)?;
     let rules = rules::load(&config).context("the rules are wrong")?;
@@ -62,7 +64,14 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let boot_id = boot_id.trim().to_owned();
     let started = socket_key(&control_path).and_then(|key| {
         gate.set_meta(|meta| meta.control_socket = key)?;
-        Ok(engine::start(Parts { config: Arc::new(config), gate, store, rules, boot_id })?)
+        Ok(engine::start(Parts {
+            config: Arc::new(config),
+            gate,
+            store,
+            rules,
+            boot_id,
+            manager: Arc::clone(&manager),
+        })?)
     });
     if started.is_err() && !had_gate {
         // A gate that only this start has shut would hold with nobody to decide.
@@ -73,8 +82,17 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::spawn(api::serve(control, Door::Control, desk.clone(), access.clone())),
         tokio::spawn(api::serve(agents, Door::Agent, desk.clone(), access)),
     ];
+    // The engine answers itself: its loop turns, and the programs are attached.
+    match desk.status().await {
+        Ok(status) if status.enforcing => {}
+        Ok(_) => {
+            bail!("the programs are not attached, though they were loaded just now: somebody takes them away")
+        }
+        Err(problem) => bail!("the engine does not begin: {}", problem.detail),
+    }
     info!("enforcing: listed execs of agents are held");
-    wait_for_the_end(&desk).await?;
+    wait_for_the_end(&desk, &manager).await?;
+    manager.stopping();
     for door in doors {
         door.abort();
     }
@@ -83,17 +101,26 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn wait_for_the_end(desk: &EngineHandle) -> anyhow::Result<()> {
+async fn wait_for_the_end(desk: &EngineHandle, manager: &Manager) -> anyhow::Result<()> {
     let listen = |kind| signal(kind).context("cannot wait for signals");
     let mut hangup = listen(SignalKind::hangup())?;
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
+    // Only now: systemd may send a signal at once, and without a listener it would end the daemon.
+    manager.ready();
     loop {
         tokio::select! {
-            _ = hangup.recv() => match desk.reload().await {
-                Ok(reloaded) => reloaded.warnings.iter().for_each(|warning| warn!("{warning}")),
-                Err(problem) => error!("cannot reload, the old rules stay in force: {}", problem.detail),
-            },
+            _ = hangup.recv() => {
+                manager.reloading();
+                match desk.reload().await {
+                    Ok(reloaded) => reloaded.warnings.iter().for_each(|warning| warn!("{warning}")),
+                    Err(problem) => {
+                        manager.note_reload(true);
+                        error!("cannot reload, the old rules stay in force: {}", problem.detail);
+                    }
+                }
+                manager.ready();
+            }
             () = desk.ended() => bail!("the engine has ended by itself; the gate stays shut, and a restart takes over"),
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),

@@ -55,13 +55,13 @@ impl Engine {
         }
     }
 
-    /// Compares all that the kernel knows with all that we know.
-    pub(super) fn sweep(&mut self) {
+    /// Compares all that the kernel knows with all that we know. False where the kernel's maps cannot be read.
+    pub(super) fn sweep(&mut self) -> bool {
         let holds = match self.gate.holds() {
             Ok(holds) => holds,
             Err(cause) => {
                 error!(%cause, "cannot read the holds");
-                return;
+                return false;
             }
         };
         for (id, kernel) in &holds {
@@ -87,6 +87,7 @@ impl Engine {
             self.look_whether_astray(hold);
         }
         self.sweep_filings();
+        true
     }
 
     fn kernel_says(&mut self, hold: HoldId, kernel: Hold) {

@@ -14,6 +14,7 @@ mod entry;
 mod filings;
 mod handle;
 mod kernel_events;
+mod pulse;
 mod queries;
 mod release;
 mod repeats;
@@ -69,6 +70,8 @@ pub(crate) struct Engine {
     repeats: repeats::Repeats,
     /// Why the store could not be written, while it cannot.
     store_problem: Option<String>,
+    /// What the service manager was told.
+    pulse: pulse::Pulse,
     observations: mpsc::Sender<Observation>,
     changes: broadcast::Sender<Change>,
 }

@@ -11,7 +11,7 @@ use tracing::info;
 use super::{Engine, entry::Entry, handle::Command};
 use crate::{
     api::{Kind, Peer, Which},
-    kernel::{self, Pins},
+    kernel,
     rules::Rules,
     store::{Found, StoreError, StoredRequest, Write},
     sys::{clock, process::Process},
@@ -139,7 +139,7 @@ impl Engine {
         let running =
             |entry: &&super::entry::Tracked| entry.request.state == holdpoint_core::request::State::Running;
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        let enforcing = Pins::standard().exist() && kernel::is_attached();
+        let enforcing = super::pulse::enforces();
         let mut problems: Vec<String> =
             self.store_problem.iter().map(|cause| format!("every ask is denied: {cause}")).collect();
         if !enforcing {
@@ -171,6 +171,7 @@ impl Engine {
         let count = u64::try_from(rules.policy.rules().len()).unwrap_or(u64::MAX);
         let warnings = rules.told_warnings();
         self.rules = rules;
+        self.reload_has_worked();
         self.writes.push(log_entry(LogEvent::PolicyLoaded { rules: count }));
         info!(
             rules = count,

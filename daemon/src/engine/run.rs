@@ -34,6 +34,7 @@ use crate::{
     kernel::{Gate, KernelError},
     observe::{Filed, workers::Workers},
     rules::Rules,
+    service::Manager,
     store::{Store, StoreError, StoredRequest},
     sys::{clock, readiness},
 };
@@ -45,6 +46,7 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) rules: Rules,
     pub(crate) boot_id: String,
+    pub(crate) manager: Arc<Manager>,
 }
 
 /// Why the engine cannot start.
@@ -103,6 +105,7 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
         survivors: Vec::new(),
         repeats: super::repeats::Repeats::default(),
         store_problem: None,
+        pulse: super::pulse::Pulse::new(parts.manager),
         observations,
         changes,
     };
@@ -137,6 +140,7 @@ impl Engine {
         sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let alarm = self.next_alarm();
+            let mut swept = None;
             tokio::select! {
                 ready = doorbells.readable_mut() => match ready {
                     Ok(mut guard) => {
@@ -175,11 +179,14 @@ impl Engine {
                 },
                 () = sleep_until(alarm) => self.ring_alarms(),
                 _ = sweeps.tick() => {
-                    self.sweep();
+                    swept = Some(self.sweep());
                     self.ring_alarms();
                 }
             }
             self.flush();
+            if let Some(whole) = swept {
+                self.pulse(whole);
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! The two clocks. Nothing else in the daemon asks what time it is.
+//! The clocks. Nothing else in the daemon asks what time it is.
 #![forbid(unsafe_code)]
 
 use std::time::UNIX_EPOCH;
@@ -16,6 +16,12 @@ pub(crate) fn boot() -> BootTime {
         seconds.checked_mul(1_000_000_000)?.checked_add(u64::try_from(now.tv_nsec()).ok()?)
     });
     BootTime(nanoseconds.unwrap_or(u64::MAX))
+}
+
+/// Now, on the clock by which systemd tells one reload from another. It decides nothing.
+pub(crate) fn monotonic_microseconds() -> i64 {
+    clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map_or(0, |now| now.tv_sec().saturating_mul(1_000_000).saturating_add(now.tv_nsec() / 1_000))
 }
 
 /// Now, on the clock that people read.
