@@ -9,6 +9,7 @@ mod build;
 mod cache;
 mod command;
 mod demo;
+mod dist;
 mod lint;
 mod options;
 mod setup;
@@ -37,6 +38,10 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Task::Test(options) => test::run(options),
         Task::Soak(options) => test::soak(options),
         Task::Demo(options) => demo::run(options),
+        Task::Dist => dist::run().map(|package| {
+            println!("{}", package.display());
+            ExitCode::SUCCESS
+        }),
         Task::Tidy => tidy::run(),
         Task::Lint => lint::run(),
     }

@@ -27,6 +27,8 @@ pub(crate) enum Task {
     Soak(SoakOptions),
     /// Shows a held exec, its approval, and what came of it.
     Demo(DemoOptions),
+    /// Makes the Debian package, and prints where it is.
+    Dist,
     /// Checks the documents and the tree against the rules of the house.
     Tidy,
     /// Checks format, clippy, tidy, and the dependencies.

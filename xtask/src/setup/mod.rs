@@ -10,6 +10,7 @@ use crate::cache;
 use crate::options::Kernel;
 
 mod apt;
+mod deb;
 mod image;
 mod kernels;
 mod linker;
@@ -46,6 +47,12 @@ pub(crate) fn ready() -> anyhow::Result<Ready> {
 /// Finds the files of one kernel.
 pub(crate) fn kernel(kernel: Kernel) -> anyhow::Result<KernelFiles> {
     kernels::find(kernel)
+}
+
+/// Finds cargo-deb, or builds it. Only those who make a package wait for it.
+pub(crate) fn cargo_deb() -> anyhow::Result<PathBuf> {
+    packages::install()?;
+    deb::find()
 }
 
 /// Says what is about to happen, does it, and says how long it took.

@@ -17,8 +17,8 @@ const COMPILER: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 const LIBRARIES: [&str; 7] =
     ["llvm-22-dev", "libpolly-22-dev", "zlib1g-dev", "libzstd-dev", "gcc", "g++", "libc6-dev"];
 
-/// Packages that boot the VM, each with a program by which to find it elsewhere than on Debian.
-const TOOLS: [(&str, &str); 10] = [
+/// Packages that boot the VM and make the Debian package, each with a program by which to find it elsewhere than on Debian.
+const TOOLS: [(&str, &str); 12] = [
     ("qemu-system-x86", "qemu-system-x86_64"),
     ("mmdebstrap", "mmdebstrap"),
     ("busybox-static", "busybox"),
@@ -29,6 +29,8 @@ const TOOLS: [(&str, &str); 10] = [
     ("zstd", "zstd"),
     ("tar", "tar"),
     ("util-linux", "setpriv"),
+    ("dpkg-dev", "dpkg-shlibdeps"),
+    ("binutils", "objcopy"),
 ];
 
 /// Installs the packages that are missing, or says how to.
