@@ -50,7 +50,7 @@ fn while_the_daemon_is_dead_execs_are_held_and_afterwards_asked_about_once() {
     meanwhile.say("unlisted 5");
     meanwhile.said("status 5");
     meanwhile.say("hp-dynamic 7");
-    let held = eventually("the exec is held without a daemon", || stopped_child_of(&meanwhile));
+    let held = eventually("the exec is held without a daemon", || meanwhile.stopped_child());
     assert!(!meanwhile.output().contains("status 7"), "it ran without a daemon");
     daemon.start_again();
     let again = daemon.request(&before);
@@ -67,16 +67,6 @@ fn while_the_daemon_is_dead_execs_are_held_and_afterwards_asked_about_once() {
     assert_eq!(Snapshot::all_reported(&before.output()).len(), 1);
 }
 
-fn stopped_child_of(agent: &Agent) -> Option<u32> {
-    let parent = agent.pid();
-    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
-    let stopped = |pid: &&str| {
-        let stat = std::fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap_or_default();
-        stat.rsplit(')').next().is_some_and(|fields| fields.trim_start().starts_with('T'))
-    };
-    children.split_whitespace().find(stopped)?.parse().ok()
-}
-
 fn a_daemon_that_ends_leaves_the_gate_shut() {
     let mut daemon = plain();
     let mut agent = Agent::start(&LOOP);
@@ -84,7 +74,7 @@ fn a_daemon_that_ends_leaves_the_gate_shut() {
     agent.said("status 0");
     daemon.stop();
     agent.say("hp-dynamic 7");
-    eventually("the exec is held without a daemon", || stopped_child_of(&agent));
+    eventually("the exec is held without a daemon", || agent.stopped_child());
     daemon.start_again();
     let request = daemon.request(&agent);
     daemon.approve(&request);
@@ -207,5 +197,5 @@ fn rules_that_do_not_parse_leave_the_old_ones_in_force() {
     assert!(!next.ended().success());
     assert!(next.log().contains("60-more.toml:4:10"), "{}", next.log());
     agent.say("hp-dynamic 7");
-    eventually("the exec is held without a daemon", || stopped_child_of(&agent));
+    eventually("the exec is held without a daemon", || agent.stopped_child());
 }

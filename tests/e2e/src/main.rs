@@ -20,6 +20,7 @@ mod observing;
 mod parents;
 mod refusal;
 mod runner;
+mod service;
 mod support;
 mod upgrade;
 mod volume;
@@ -40,6 +41,7 @@ fn main() -> std::process::ExitCode {
         observing::TESTS,
         volume::TESTS,
         volume::SOAK_TESTS,
+        service::TESTS,
         refusal::LSM_OFF,
         refusal::PREEMPT_FULL,
     ];

@@ -24,6 +24,8 @@ pub(crate) enum Boot {
     LsmOff,
     /// With full preemption.
     PreemptFull,
+    /// As `Normal`, with nothing of holdpoint installed and the package at hand.
+    Package,
     /// As `Normal`, for the test that takes hours.
     Soak,
 }
@@ -57,6 +59,7 @@ pub(crate) fn run(all: &[Test]) -> ExitCode {
     let boot = match env::var("HOLDPOINT_E2E_BOOT").as_deref() {
         Ok("lsm-off") => Boot::LsmOff,
         Ok("preempt-full") => Boot::PreemptFull,
+        Ok("package") => Boot::Package,
         Ok("soak") => Boot::Soak,
         Ok("normal") => Boot::Normal,
         other => {

@@ -1,13 +1,15 @@
 //! `cargo xtask test`: the unit tests here, the others in the VM, and one line that sums them up.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::build::{self, Programs};
+use crate::build;
 use crate::cache;
+use crate::dist;
 use crate::options::{Kernel, Preempt, Profile, SoakOptions, TestOptions, Which};
 use crate::setup;
 use crate::vm::{Boot, Ending, Payload};
@@ -25,6 +27,9 @@ const SOAK_LIMIT: Duration = Duration::from_secs(14_400);
 /// Tells the tests in the VM which boot this is: they choose themselves which of them belong there.
 const BOOT_VARIABLE: &str = "HOLDPOINT_E2E_BOOT";
 
+/// The boot whose guest has nothing of holdpoint but the package, as a file.
+const PACKAGE_BOOT: &str = "package";
+
 /// Tells the soak how many holds there are to be.
 const HOLDS_VARIABLE: &str = "HOLDPOINT_E2E_HOLDS";
 
@@ -40,8 +45,16 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
     }
     if options.which != Some(Which::Unit) {
         let (programs, binary) = (build::run(Profile::Release)?, build::end_to_end()?);
+        let package = dist::package(&programs)?;
         for (name, boot) in boots(options.kernel) {
-            let mut payload = payload(&programs, &binary, options.filter.as_deref())?;
+            let mut payload = if name == PACKAGE_BOOT {
+                let mut payload = Payload::bare();
+                payload.add(&package)?;
+                payload
+            } else {
+                Payload::new(programs.clone())
+            };
+            add_tests(&mut payload, &binary, options.filter.as_deref())?;
             payload.set(BOOT_VARIABLE, name)?;
             run_boot(name, &boot, &payload, &mut tally);
         }
@@ -55,7 +68,8 @@ pub(crate) fn soak(options: &SoakOptions) -> anyhow::Result<ExitCode> {
     setup::run()?;
     let (programs, binary) = (build::run(Profile::Release)?, build::end_to_end()?);
     for kernel in wanted(options.kernel) {
-        let mut payload = payload(&programs, &binary, None)?;
+        let mut payload = Payload::new(programs.clone());
+        add_tests(&mut payload, &binary, None)?;
         payload.set(BOOT_VARIABLE, "soak")?;
         payload.set(HOLDS_VARIABLE, &options.holds.to_string())?;
         run_boot("soak", &Boot::plain(kernel, SOAK_LIMIT), &payload, &mut tally);
@@ -81,10 +95,12 @@ fn unit(filter: Option<&str>, tally: &mut Tally) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The boots of a whole run. The last two are those where holdpoint has to refuse to start.
+/// The boots of a whole run. The third and fourth have nothing but the package; the last two are those where
+/// holdpoint has to refuse to start.
 fn boots(kernel: Option<Kernel>) -> Vec<(&'static str, Boot)> {
     let plain = |kernel| Boot::plain(kernel, BOOT_LIMIT);
     let mut boots: Vec<_> = Kernel::ALL.map(|kernel| ("normal", plain(kernel))).into();
+    boots.extend(Kernel::ALL.map(|kernel| (PACKAGE_BOOT, plain(kernel))));
     boots.push(("lsm-off", Boot { lsm_off: true, ..plain(Kernel::V6_12) }));
     boots.push(("preempt-full", Boot { preempt: Some(Preempt::Full), ..plain(Kernel::V6_1) }));
     boots.retain(|(_, boot)| wanted(kernel).contains(&boot.kernel));
@@ -95,14 +111,12 @@ fn wanted(kernel: Option<Kernel>) -> Vec<Kernel> {
     kernel.map_or_else(|| Kernel::ALL.to_vec(), |kernel| vec![kernel])
 }
 
-fn payload(programs: &Programs, binary: &std::path::Path, filter: Option<&str>) -> anyhow::Result<Payload> {
-    let mut payload = Payload::new(programs.clone());
+fn add_tests(payload: &mut Payload, binary: &Path, filter: Option<&str>) -> anyhow::Result<()> {
     let content = std::fs::read(binary).with_context(|| format!("read {}", binary.display()))?;
     payload.add_content("holdpoint-e2e", content)?;
     payload.set("HOLDPOINT_E2E_FILTER", filter.unwrap_or_default())?;
     let script = "exec ./holdpoint-e2e --test-threads=1 ${HOLDPOINT_E2E_FILTER:+$HOLDPOINT_E2E_FILTER}\n";
-    payload.add_content("e2e.sh", script.into())?;
-    Ok(payload)
+    payload.add_content("e2e.sh", script.into())
 }
 
 /// Runs one boot. A failure is counted and said, and the other boots go on.

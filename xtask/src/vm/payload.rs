@@ -19,10 +19,13 @@ const UNIT: &str = include_str!("../../../tests/vm/holdpoint-vm.service");
 /// Where the FILEs are in the guest.
 const DIRECTORY: &str = "root/run";
 
+/// How files begin that are laid beside the scripts and not run: programs, and Debian packages.
+const BESIDE: [&[u8]; 2] = [b"\x7fELF", b"!<arch>\n"];
+
 /// What one run adds to the root file system.
 #[derive(Debug)]
 pub(crate) struct Payload {
-    programs: Programs,
+    programs: Option<Programs>,
     files: Vec<Companion>,
     variables: Vec<(String, String)>,
 }
@@ -36,10 +39,15 @@ struct Companion {
 impl Payload {
     /// A payload of the built programs alone.
     pub(crate) fn new(programs: Programs) -> Self {
-        Self { programs, files: Vec::new(), variables: Vec::new() }
+        Self { programs: Some(programs), ..Self::bare() }
     }
 
-    /// Adds a file of the host: a script to run, or an ELF file to lay beside the scripts.
+    /// A payload with nothing installed.
+    pub(crate) fn bare() -> Self {
+        Self { programs: None, files: Vec::new(), variables: Vec::new() }
+    }
+
+    /// Adds a file of the host: a script to run, or a program or package to lay beside the scripts.
     pub(crate) fn add(&mut self, path: &Path) -> anyhow::Result<()> {
         let mut content = Vec::new();
         let read = File::open(path).and_then(|mut file| file.read_to_end(&mut content));
@@ -71,7 +79,8 @@ impl Payload {
     /// Writes the payload as a tar file, by way of a directory beside it.
     pub(super) fn write(&self, tar: &Path, nonce: &str, boot: &Boot) -> anyhow::Result<()> {
         let stage = Stage::new(tar.with_extension("stage"))?;
-        for (source, target) in self.programs.installed()? {
+        let programs = self.programs.as_ref().map(Programs::installed).transpose()?;
+        for (source, target) in programs.unwrap_or_default() {
             stage.copy(&source, &target, 0o755)?;
         }
         for file in &self.files {
@@ -91,7 +100,8 @@ impl Payload {
         let (limit, interactive) = (boot.timeout.as_secs(), u8::from(boot.interactive));
         let mut plan = format!("nonce={nonce}\nlimit={limit}\ninteractive={interactive}\n");
         plan.push_str(&format!("rows={rows}\ncolumns={columns}\n"));
-        let scripts = self.files.iter().filter(|file| !file.content.starts_with(b"\x7fELF"));
+        let scripts =
+            self.files.iter().filter(|file| !BESIDE.iter().any(|magic| file.content.starts_with(magic)));
         let names: Vec<String> = scripts.map(|file| quote(&file.name)).collect();
         plan.push_str(&format!("files=({})\n", names.join(" ")));
         for (name, value) in &self.variables {

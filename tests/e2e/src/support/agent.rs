@@ -1,6 +1,7 @@
 //! Agents: commands started by `holdpoint run`, and the same commands unguarded.
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader, PipeReader, Write as _, pipe},
     os::unix::process::ExitStatusExt as _,
     process::{Child, ChildStdin, Command, Stdio},
@@ -83,6 +84,17 @@ impl Agent {
     /// The process that was `holdpoint run`.
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap())
+    }
+
+    /// A child of its first process that is stopped, as one that is held is.
+    pub(crate) fn stopped_child(&self) -> Option<u32> {
+        let parent = self.pid();
+        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+        let stopped = |pid: &&str| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            stat.rsplit(')').next().is_some_and(|fields| fields.trim_start().starts_with('T'))
+        };
+        children.split_whitespace().find(stopped)?.parse().ok()
     }
 
     /// Gives the agent a line of input.

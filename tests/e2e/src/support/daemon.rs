@@ -119,7 +119,8 @@ pub(crate) fn take_down_gate() {
 /// What an inquiry into a failed test needs: the end of the daemon's log, and the processes as they are now.
 pub(crate) fn last_words() -> String {
     let log = LOG.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-    let lines = log.map(|log| log.look(Clone::clone)).unwrap_or_default();
+    let of_service = || super::service::journal().lines().map(str::to_owned).collect();
+    let lines: Vec<String> = log.map_or_else(of_service, |log| log.look(Clone::clone));
     let tail = lines.iter().skip(lines.len().saturating_sub(8));
     let log = tail.fold("---- the daemon's log:".to_owned(), |text, line| text + "\n    " + line);
     // Without the kernel's own. The command line of a process whose memory is locked can be waited for in vain.

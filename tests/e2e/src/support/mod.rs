@@ -5,5 +5,6 @@ pub(crate) mod api;
 pub(crate) mod cli;
 pub(crate) mod daemon;
 pub(crate) mod programs;
+pub(crate) mod service;
 pub(crate) mod snapshot;
 pub(crate) mod wait;

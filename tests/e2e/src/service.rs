@@ -1,0 +1,255 @@
+//! The package and the service: installed, restarted, hung, upgraded, removed. A boot of its own: nothing of
+//! holdpoint is there before the first of these tests, and after the last nothing again.
+
+use std::{fs, path::Path};
+
+use crate::{
+    runner::{Test, tests},
+    support::{
+        agent::Agent,
+        cli::{User, holdpoint_as, shell},
+        daemon,
+        service::{self, UNIT, property, systemctl},
+        wait::eventually,
+    },
+};
+
+// In this order, as an operator would have it.
+pub(crate) const TESTS: &[Test] = tests![Package, 180:
+    a_fresh_installation_enforces_and_holds_nothing_without_rules,
+    under_the_unit_an_exec_is_held_and_approved,
+    under_the_unit_files_are_found_in_whatever_mount_they_are_called,
+    a_reload_by_systemd_says_how_it_went,
+    a_restart_adopts_what_is_held,
+    a_daemon_that_hangs_is_ended_by_the_watchdog_and_what_is_held_waits_on,
+    a_gate_that_is_torn_out_is_shut_again_by_the_watchdog,
+    while_the_service_is_stopped_execs_wait,
+    an_installation_over_the_old_one_keeps_what_is_held,
+    an_agent_cannot_remove_the_package,
+    a_removal_takes_the_gate_down_and_a_purge_leaves_nothing_behind,
+];
+
+/// Runs each line of its input as a command and says its status.
+const LOOP: [&str; 3] = ["sh", "-c", "while read -r line; do $line; echo \"status $?\"; done"];
+
+fn unguarded_it_runs(line: &str, said: &str) {
+    let unguarded = Agent::unguarded(User::Agent, &["sh", "-c", &format!("{line}; echo \"status $?\"")]);
+    assert!(unguarded.output.contains(said), "unguarded: {unguarded:?}");
+}
+
+/// An agent whose exec is held.
+fn held_agent() -> (Agent, holdpoint_core::wire::RequestView) {
+    unguarded_it_runs("hp-dynamic 7", "status 7");
+    let mut agent = Agent::start(&LOOP);
+    agent.say("hp-dynamic 7");
+    let request = service::request(&agent);
+    assert!(!agent.output().contains("status 7"), "it ran unasked: {}", agent.output());
+    (agent, request)
+}
+
+/// The request is the one that it was, and approved now.
+fn is_still_held_and_runs_when_approved(agent: &Agent, before: &holdpoint_core::wire::RequestView) {
+    let now = service::request(agent);
+    assert_eq!((&now.id, now.hold, now.made_at), (&before.id, before.hold, before.made_at), "asked twice");
+    assert!(!agent.output().contains("status 7"), "it ran unasked: {}", agent.output());
+    service::approve(&now);
+    agent.said("status 7");
+}
+
+fn a_fresh_installation_enforces_and_holds_nothing_without_rules() {
+    shell("if getent group holdpoint; then groupdel holdpoint; fi");
+    for path in ["/usr/sbin/holdpointd", "/usr/bin/holdpoint", "/etc/holdpoint", "/sys/fs/bpf/holdpoint"] {
+        assert!(!Path::new(path).exists(), "{path} is there before");
+    }
+    let said = service::install();
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(property("ActiveState"), "active", "{}", service::journal());
+    assert_eq!(property("UnitFileState"), "enabled");
+    assert_eq!(shell("getent group holdpoint | cut -d: -f1").trim(), "holdpoint");
+    assert_eq!(shell("stat --format=%G /run/holdpoint/control.sock").trim(), "holdpoint");
+    let status = service::status();
+    assert!(status.enforcing && status.rules == 0 && status.problems.is_empty(), "{status:?}");
+    service::status_line("systemd hears how things stand", |line| line.starts_with("rules in force: 0"));
+    let mut agent = Agent::start(&["sh", "-c", "hp-dynamic 7; echo \"status $?\""]);
+    assert!(agent.end().output.contains("status 7"), "without rules nothing is held");
+    // As docs/operations.md has it: 2.7 of 10.
+    shell("systemd-analyze security --no-pager --threshold=28 holdpointd.service");
+    // The image of the guest leaves documents out of every package.
+    let changed =
+        "dpkg --verify holdpoint | grep --invert-match --extended-regexp /usr/share/'(doc|man)' || true";
+    assert_eq!(shell(changed), "");
+    // The group that the package made is the one that counts: alice joins it and is heard.
+    assert_eq!(holdpoint_as(User::Alice, None, &["status"]).code, 77);
+    shell("groupmod --gid 900 holdpoint && gpasswd --add alice holdpoint && systemctl restart holdpointd");
+    assert_eq!(holdpoint_as(User::Alice, None, &["status"]).code, 0);
+}
+
+fn under_the_unit_an_exec_is_held_and_approved() {
+    service::with_rules();
+    let (agent, request) = held_agent();
+    service::status_line("the status line tells of it", |line| {
+        line == "rules in force: 5, held: 1, waiting for a person: 1"
+    });
+    is_still_held_and_runs_when_approved(&agent, &request);
+    service::status_line("the status line tells of its end", |line| {
+        line.ends_with("waiting for a person: 0")
+    });
+}
+
+fn under_the_unit_files_are_found_in_whatever_mount_they_are_called() {
+    service::with_rules();
+    // Mounts that are younger than the daemon's own namespace, in the host's namespace and in one of the agent's.
+    let root = "/opt/holdpoint-tests/mounts";
+    shell(&format!(
+        "mkdir -p {root}/bind {root}/upper {root}/work {root}/overlay {root}/own && \
+         mount --bind /usr/local/bin {root}/bind && mount -t overlay overlay \
+         -o lowerdir=/usr/local/bin,upperdir={root}/upper,workdir={root}/work {root}/overlay"
+    ));
+    let own = format!(
+        "unshare --user --map-root-user --mount sh -c \
+         'mount --bind /usr/local/bin {root}/own && exec {root}/own/hp-dynamic 7'"
+    );
+    let home = "mkdir -p -m 700 /tmp/mine && cp /usr/local/bin/unlisted /tmp/mine/hp-dynamic && /tmp/mine/hp-dynamic 7";
+    for line in [&format!("{root}/bind/hp-dynamic 7"), &format!("{root}/overlay/hp-dynamic 7"), &own, home] {
+        unguarded_it_runs(line, "status 7");
+        let agent = Agent::start(&["sh", "-c", &format!("{line}; echo \"status $?\"")]);
+        let request = service::request(&agent);
+        assert!(!agent.output().contains("status 7"), "it ran unasked: {}", agent.output());
+        service::approve(&request);
+        agent.said("status 7");
+    }
+    shell(&format!("umount {root}/overlay {root}/bind && rm -rf {root} /tmp/mine"));
+}
+
+fn a_reload_by_systemd_says_how_it_went() {
+    service::with_rules();
+    unguarded_it_runs("unlisted 5", "status 5");
+    let mut agent = Agent::start(&LOOP);
+    daemon::write_rules("60-more.toml", "[[rule]]\nname = \"more\"\nexec = \"not a list\"\n");
+    systemctl(&["reload", UNIT]);
+    service::status_line("the status line tells of the failure", |line| {
+        line.starts_with("PROBLEM: the last reload failed") && line.contains("rules in force: 5")
+    });
+    agent.say("unlisted 5");
+    agent.said("status 5");
+    daemon::write_rules(
+        "60-more.toml",
+        "[[rule]]\nname = \"more\"\nexec = [\"unlisted\"]\naction = \"deny\"\n",
+    );
+    systemctl(&["reload", UNIT]);
+    service::status_line("the new rules are in force", |line| line.starts_with("rules in force: 6"));
+    agent.say("unlisted 5");
+    agent.said("status 126");
+    fs::remove_file(Path::new(daemon::POLICIES).join("60-more.toml")).unwrap();
+    systemctl(&["reload", UNIT]);
+    service::status_line("the rule has gone", |line| line.starts_with("rules in force: 5"));
+    assert_eq!(property("ActiveState"), "active");
+}
+
+fn a_restart_adopts_what_is_held() {
+    service::with_rules();
+    let (agent, request) = held_agent();
+    let before = property("MainPID");
+    systemctl(&["restart", UNIT]);
+    assert_ne!(property("MainPID"), before);
+    is_still_held_and_runs_when_approved(&agent, &request);
+}
+
+fn a_daemon_that_hangs_is_ended_by_the_watchdog_and_what_is_held_waits_on() {
+    service::with_impatient_watchdog();
+    let (agent, request) = held_agent();
+    let mut meanwhile = Agent::start(&LOOP);
+    meanwhile.say("true");
+    meanwhile.said("status 0");
+    let before = property("MainPID");
+    shell(&format!("kill -STOP {before}"));
+    meanwhile.say("hp-dynamic 7");
+    service::successor_of(&before);
+    assert_eq!(property("NRestarts"), "1", "{}", service::journal());
+    is_still_held_and_runs_when_approved(&agent, &request);
+    let second = service::request(&meanwhile);
+    is_still_held_and_runs_when_approved(&meanwhile, &second);
+    service::with_usual_watchdog();
+}
+
+fn a_gate_that_is_torn_out_is_shut_again_by_the_watchdog() {
+    service::with_impatient_watchdog();
+    let before = property("MainPID");
+    shell("rm -r /sys/fs/bpf/holdpoint");
+    service::status_line("the status line tells of it", |line| {
+        line.starts_with("PROBLEM: the programs are not in the kernel")
+    });
+    service::successor_of(&before);
+    assert!(service::status().enforcing);
+    let (agent, request) = held_agent();
+    is_still_held_and_runs_when_approved(&agent, &request);
+    service::with_usual_watchdog();
+}
+
+fn while_the_service_is_stopped_execs_wait() {
+    service::with_rules();
+    unguarded_it_runs("hp-dynamic 7", "status 7");
+    let mut agent = Agent::start(&LOOP);
+    agent.say("true");
+    agent.said("status 0");
+    systemctl(&["stop", UNIT]);
+    assert!(Path::new("/run/holdpoint").is_dir(), "the place of the sockets is free for others");
+    agent.say("hp-dynamic 7");
+    eventually("the exec is held without a daemon", || agent.stopped_child());
+    systemctl(&["start", UNIT]);
+    let request = service::request(&agent);
+    is_still_held_and_runs_when_approved(&agent, &request);
+}
+
+fn an_installation_over_the_old_one_keeps_what_is_held() {
+    service::with_rules();
+    let (agent, request) = held_agent();
+    let before = property("MainPID");
+    let said = service::install();
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_ne!(property("MainPID"), before, "the new daemon does not run");
+    assert_eq!(
+        fs::read_to_string(daemon::CONFIG).unwrap(),
+        daemon::PLAIN_CONFIG,
+        "the configuration was changed"
+    );
+    is_still_held_and_runs_when_approved(&agent, &request);
+}
+
+fn an_agent_cannot_remove_the_package() {
+    service::with_rules();
+    // That a removal works is what the next test shows.
+    let mut agent = Agent::start(&LOOP);
+    agent.say("sudo dpkg --remove holdpoint");
+    agent.said("an agent may not take the gate down");
+    agent.said("\nstatus 1\n");
+    assert_eq!(property("ActiveState"), "active", "{}", service::journal());
+    // Where no daemon runs that could tell, the maps do.
+    systemctl(&["stop", UNIT]);
+    agent.say("sudo dpkg --remove holdpoint");
+    agent.said("the gate could not be taken down");
+    eventually("dpkg starts the daemon again", || (property("ActiveState") == "active").then_some(()));
+    assert!(Path::new("/sys/fs/bpf/holdpoint").exists());
+    let (agent, request) = held_agent();
+    is_still_held_and_runs_when_approved(&agent, &request);
+}
+
+fn a_removal_takes_the_gate_down_and_a_purge_leaves_nothing_behind() {
+    service::with_rules();
+    let (mut agent, _request) = held_agent();
+    shell("dpkg --remove holdpoint");
+    agent.said("status 126");
+    assert!(!Path::new("/sys/fs/bpf/holdpoint").exists(), "something is still pinned");
+    agent.say("hp-dynamic 7");
+    agent.said("status 7");
+    assert_eq!(property("ActiveState"), "inactive");
+    assert!(
+        Path::new(daemon::CONFIG).exists() && Path::new(daemon::STATE).exists(),
+        "kept for a reinstallation"
+    );
+    shell("dpkg --purge holdpoint");
+    assert_eq!(property("LoadState"), "not-found");
+    assert_eq!(service::left_behind(), Vec::<String>::new());
+    // As Debian has it: the number of a group could be given out again.
+    assert_eq!(shell("getent group holdpoint | cut -d: -f1").trim(), "holdpoint");
+}
