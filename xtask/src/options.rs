@@ -68,6 +68,9 @@ pub(crate) struct VmOptions {
     /// The memory of the VM.
     #[arg(long, value_name = "MIB", default_value_t = 2048)]
     pub(crate) memory: u32,
+    /// Counts instructions: a nanosecond of the guest's clocks is one instruction, and idle time takes none.
+    #[arg(long)]
+    pub(crate) counting: bool,
     /// Gives the files a terminal, and the keyboard. Ctrl-] ends the VM.
     #[arg(long)]
     pub(crate) interactive: bool,

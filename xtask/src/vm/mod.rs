@@ -36,6 +36,8 @@ pub(crate) struct Boot {
     pub(crate) timeout: Duration,
     /// A terminal and the keyboard for the files.
     pub(crate) interactive: bool,
+    /// Counts instructions instead of time.
+    pub(crate) counting: bool,
 }
 
 /// How a run ended.
@@ -50,7 +52,15 @@ pub(crate) enum Ending {
 impl Boot {
     /// A boot as most tests want it.
     pub(crate) fn plain(kernel: Kernel, timeout: Duration) -> Self {
-        Self { kernel, lsm_off: false, preempt: None, memory: 2048, timeout, interactive: false }
+        Self {
+            kernel,
+            lsm_off: false,
+            preempt: None,
+            memory: 2048,
+            timeout,
+            interactive: false,
+            counting: false,
+        }
     }
 
     /// Boots, runs the payload, and writes what it writes.
@@ -98,5 +108,6 @@ fn boot(options: &VmOptions) -> Boot {
         memory: options.memory,
         timeout: Duration::from_secs(options.timeout),
         interactive: options.interactive,
+        counting: options.counting,
     }
 }

@@ -39,8 +39,7 @@ pub(super) fn command(boot: &Boot, disks: &Disks<'_>) -> anyhow::Result<Command>
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]);
     command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
-    // QEMU 7.2 without KVM: two processors and cmpxchg16b make 6.12 panic now and then.
-    command.args(["-accel", "tcg,thread=multi", "-cpu", "max,cx16=off", "-smp", "2"]);
+    command.args(processors(boot));
     command.arg("-m").arg(boot.memory.to_string());
     command.arg("-kernel").arg(&disks.kernel.vmlinuz).arg("-initrd").arg(disks.initramfs);
     command.arg("-append").arg(kernel_arguments(boot));
@@ -59,6 +58,17 @@ pub(super) fn command(boot: &Boot, disks: &Disks<'_>) -> anyhow::Result<Command>
     let log = fs::File::create(disks.log).with_context(|| format!("write {}", disks.log.display()))?;
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
     Ok(command)
+}
+
+/// How instructions are carried out, and on how many processors.
+fn processors(boot: &Boot) -> &'static [&'static str] {
+    // QEMU 7.2 without KVM: two processors and cmpxchg16b make 6.12 panic now and then.
+    const ORDINARY: &[&str] = &["-accel", "tcg,thread=multi", "-cpu", "max,cx16=off", "-smp", "2"];
+    // One processor, whose clock goes on by 2^0 ns with each instruction (`shift`). When it has nothing to do, the
+    // clock jumps to the next timer (`sleep`). So what the guest measures does not depend on the host's load.
+    const COUNTING: &[&str] =
+        &["-accel", "tcg,thread=single", "-cpu", "max,cx16=off", "-smp", "1", "-icount", "shift=0,sleep=off"];
+    if boot.counting { COUNTING } else { ORDINARY }
 }
 
 /// Makes the initramfs: busybox, the drivers of the disks, and the first process.
