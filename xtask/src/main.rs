@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+mod bench;
 mod build;
 mod cache;
 mod command;
@@ -37,6 +38,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Task::Vm(task) => vm::command(task),
         Task::Test(options) => test::run(options),
         Task::Soak(options) => test::soak(options),
+        Task::Bench(options) => bench::run(options),
         Task::Demo(options) => demo::run(options),
         Task::Dist => dist::run().map(|package| {
             println!("{}", package.display());

@@ -25,6 +25,8 @@ pub(crate) enum Task {
     Test(TestOptions),
     /// Runs the long test: thousands of holds in the VM.
     Soak(SoakOptions),
+    /// Measures what holdpoint costs, in instructions, and writes it into docs/performance.md.
+    Bench(BenchOptions),
     /// Shows a held exec, its approval, and what came of it.
     Demo(DemoOptions),
     /// Makes the Debian package, and prints where it is.
@@ -105,6 +107,16 @@ pub(crate) struct SoakOptions {
     /// How many holds are decided.
     #[arg(long, default_value_t = 15_000)]
     pub(crate) holds: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchOptions {
+    /// Boots this kernel only.
+    #[arg(long, value_enum)]
+    pub(crate) kernel: Option<Kernel>,
+    /// Measures little, to see whether it works, and leaves the document as it is.
+    #[arg(long)]
+    pub(crate) quick: bool,
 }
 
 #[derive(Debug, Args)]

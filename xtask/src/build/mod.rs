@@ -114,6 +114,15 @@ pub(crate) fn end_to_end() -> anyhow::Result<PathBuf> {
     }
 }
 
+/// Builds the program that measures in the VM and returns its path.
+pub(crate) fn bench() -> anyhow::Result<PathBuf> {
+    let root = cache::repository()?;
+    let mut build = cargo(&root);
+    build.args(["build", "--quiet", "--release", "--package", "holdpoint-bench"]);
+    command::run(&mut build).context("build the program that measures")?;
+    Ok(target(&root).join("release/holdpoint-bench"))
+}
+
 impl Profile {
     fn flag(self) -> Option<&'static str> {
         (self == Self::Release).then_some("--release")
