@@ -23,7 +23,7 @@ use figures::{Collector, Figures};
 /// Where the figures are written.
 const DOCUMENT: &str = "docs/performance.md";
 
-/// How long one kernel may take. It takes ten minutes on an idle machine, and half an hour on a very busy one.
+/// How long one kernel may take. It takes six minutes on an idle machine, and 22 on a busy one.
 const LIMIT: Duration = Duration::from_secs(7_200);
 
 /// How much is measured: the arguments of `holdpoint-bench measure`.
