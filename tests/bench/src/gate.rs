@@ -8,7 +8,11 @@
 //! execs that no rule lists. (A link of these kinds cannot be detached in place by `BPF_LINK_DETACH`, and
 //! `holdpointd --take-down` would unload everything and take the tags off.)
 
-use std::{fs, path::Path, thread};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use anyhow::{Context as _, bail};
 use aya::programs::{
@@ -17,8 +21,10 @@ use aya::programs::{
     loaded_links, loaded_programs,
 };
 
-/// Where the daemon pins its links.
-const LINKS: &str = "/sys/fs/bpf/holdpoint/links";
+/// Where the daemon pins its maps and, in a directory named after the object, its links.
+const PINS: &str = "/sys/fs/bpf/holdpoint";
+/// Runs over all tasks when the daemon has it do so, and at no other time: it is in nobody's way.
+const ITERATOR: &str = "holdpoint_iter_task";
 
 /// The daemon's programs.
 pub(crate) struct Gate {
@@ -46,9 +52,7 @@ impl Gate {
     pub(crate) fn take_over() -> anyhow::Result<Self> {
         let mut programs = Vec::new();
         let mut links = Vec::new();
-        let pins = fs::read_dir(LINKS).with_context(|| format!("list {LINKS}"))?;
-        for pin in pins {
-            let path = pin.with_context(|| format!("list {LINKS}"))?.path();
+        for path in pins()? {
             let link = open(&path).with_context(|| format!("take over {}", path.display()))?;
             let kind = program_of(&link).with_context(|| format!("take over {}", path.display()))?;
             let name = path.file_name().unwrap_or_default().display().to_string();
@@ -57,7 +61,7 @@ impl Gate {
         }
         programs.sort_by(|one, other| one.0.cmp(&other.0));
         if programs.is_empty() {
-            bail!("take over the programs: nothing is pinned under {LINKS}");
+            bail!("take over the programs: nothing is pinned under {PINS}");
         }
         // The kernel lets go of a link that is not pinned any more a little later.
         while loaded_links().flatten().any(|link| links.contains(&link.id())) {
@@ -100,6 +104,22 @@ impl Gate {
     pub(crate) fn detach(&mut self) {
         self.links.clear();
     }
+}
+
+/// The pins of all links that are attached to something.
+fn pins() -> anyhow::Result<Vec<PathBuf>> {
+    let list = |directory: &Path| -> anyhow::Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(directory).with_context(|| format!("list {}", directory.display()))?;
+        entries.map(|entry| Ok(entry?.path())).collect()
+    };
+    let named = |path: &PathBuf, start: &str| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start))
+    };
+    let mut links = Vec::new();
+    for directory in list(Path::new(PINS))?.into_iter().filter(|path| named(path, "links-")) {
+        links.extend(list(&directory)?.into_iter().filter(|path| !named(path, ITERATOR)));
+    }
+    Ok(links)
 }
 
 fn open(path: &Path) -> anyhow::Result<FdLink> {
