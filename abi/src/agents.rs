@@ -2,6 +2,9 @@
 
 use crate::{FileKey, NAME_LENGTH, Name};
 
+/// The number of the canary, by which the daemon tries the gate. No agent has it.
+pub const CANARY_AGENT: u32 = u32::MAX;
+
 /// Entries of each of the maps `agent_users`, `agent_files` and `agent_places`.
 ///
 /// More are an error when the configuration is read.

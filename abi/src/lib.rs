@@ -15,8 +15,8 @@ mod hash;
 mod offsets;
 
 pub use agents::{
-    Attaching, Declared, MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_UNIT_PATTERNS, Place, SELECT_CGROUP,
-    SELECT_DECLARED, SELECT_PROCESS, UnitPattern,
+    Attaching, CANARY_AGENT, Declared, MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_UNIT_PATTERNS, Place,
+    SELECT_CGROUP, SELECT_DECLARED, SELECT_PROCESS, UnitPattern,
 };
 pub use counter::{COUNTER_COUNT, COUNTER_SLOTS, Counter};
 pub use filing::{FILED_ARGUMENTS, FILED_BYTES, FILED_PATH, FILINGS_BYTES, Filing, Retry};

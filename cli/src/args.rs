@@ -126,6 +126,12 @@ pub(crate) enum Command {
     Status,
     /// Have the daemon read its rules again.
     Reload,
+    /// For an operator who is locked out: say what is held and why, and how to get out, also without a daemon.
+    Recover {
+        /// Deny all requests that wait.
+        #[arg(long)]
+        deny_all: bool,
+    },
     /// Check what this command needs, and say how to put it right. `holdpointd --check` checks the rest.
     Doctor,
     /// Print completions for a shell.

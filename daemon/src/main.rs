@@ -2,6 +2,7 @@
 
 mod agents;
 mod api;
+mod canary;
 mod engine;
 mod kernel;
 mod observe;
@@ -42,10 +43,16 @@ struct Arguments {
     /// the daemon is started again: their tags are gone.
     #[arg(long)]
     take_down: bool,
+    /// What the daemon itself starts to try the gate.
+    #[arg(long, hide = true, value_name = "PATH", exclusive = true)]
+    canary: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(path) = &arguments.canary {
+        return canary::become_canary(path);
+    }
     let filter = tracing_subscriber::EnvFilter::try_from_env("HOLDPOINT_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let color = std::io::stderr().is_terminal();

@@ -23,7 +23,7 @@ use crate::{
     observe, preflight, rules,
     service::Manager,
     store::Store,
-    sys::clock,
+    sys::{clock, memory},
 };
 
 /// Anybody may ask to be tagged; being tagged takes rights away and gives none.
@@ -54,6 +54,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let pins = Pins::standard();
     let had_gate = pins.exist();
     let mut gate = kernel::open(&pins, &config.bpf_object, version)?;
+    memory::give_back();
     let tags = gate.tags().clone();
     let access = Access {
         group: Some(config.approver_group.clone()),

@@ -71,7 +71,7 @@ fn committed(state: &mut TaskState, bprm: Pointer) {
     // An exec by a thread that is not the leader makes it the leader.
     hold.tid = hold.tgid;
     holds::enter(passing, hold, PHASE_RUNNING, 0);
-    count::add(Counter::Allowed);
+    count::add_for(state.agent, Counter::Allowed);
 }
 
 /// The cause for which what was committed may not run; zero where it may. Uses the allowance up.

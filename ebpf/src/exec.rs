@@ -135,7 +135,8 @@ fn answered(state: &mut TaskState, hold: &mut Hold, answer: &Allowance) -> i32 {
         _ => (CAUSE_CORRUPT, Counter::RefusedOther),
     };
     end_refused(state, state.hold, hold, cause);
-    refuse(counter)
+    count::add_for(state.agent, counter);
+    EPERM
 }
 
 #[inline(always)]
@@ -198,7 +199,7 @@ fn begin(state: &mut TaskState, found: &Match) -> i32 {
     state.hold = id;
     record.write(Doorbell { hold: id, kind: RING_HELD, tgid: (ids >> 32) as u32 });
     record.submit(0);
-    count::add(Counter::Held);
+    count::add_for(state.agent, Counter::Held);
     RESTART
 }
 

@@ -4,6 +4,7 @@ mod agents;
 pub(crate) mod doctor;
 mod generate;
 mod log;
+pub(crate) mod recover;
 mod run;
 
 use std::{
@@ -51,6 +52,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             let style = Style { color: output::colors(global.color) };
             block_on(doctor::doctor(&socket(&global, CONTROL_SOCKET), global.json, style))
         }
+        Command::Recover { deny_all } => {
+            let style = Style { color: output::colors(global.color) };
+            block_on(recover::recover(&socket(&global, CONTROL_SOCKET), deny_all, global.json, style))
+        }
         other => {
             let context = Context {
                 client: Client::new(&socket(&global, CONTROL_SOCKET))?,
@@ -76,9 +81,11 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Log { limit, request, follow } => log::log(context, limit, request.as_deref(), follow).await,
         Command::Status => status(context).await,
         Command::Reload => reload(context).await,
-        Command::Run { .. } | Command::Doctor | Command::Completions { .. } | Command::Man { .. } => {
-            Err(Failure::Internal("cannot ask the daemon for this".to_owned()))
-        }
+        Command::Run { .. }
+        | Command::Doctor
+        | Command::Recover { .. }
+        | Command::Completions { .. }
+        | Command::Man { .. } => Err(Failure::Internal("cannot ask the daemon for this".to_owned())),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use holdpoint_abi::CANARY_AGENT;
 use holdpoint_core::{
     alleged::Alleged,
     id::AgentId,
@@ -57,6 +58,7 @@ impl Engine {
             };
             // One that has ended meanwhile is not shown.
             if state.agent != 0
+                && state.agent != CANARY_AGENT
                 && let Some(view) = process::view(pid)
             {
                 processes.entry(state.agent).or_default().push(view);

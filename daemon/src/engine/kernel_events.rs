@@ -1,9 +1,9 @@
 //! What the kernel half says: doorbells, and the sweep that finds what no doorbell told.
 
 use holdpoint_abi::{
-    CAUSE_ARGUMENTS, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_USED, CAUSE_VERDICT, Doorbell,
-    Hold, PHASE_EXITED, PHASE_FILED, PHASE_GONE, PHASE_HELD, PHASE_KILLED, PHASE_REFUSED, PHASE_REPLACED,
-    PHASE_RUNNING, RING_AGENT, RING_SIGNAL,
+    CANARY_AGENT, CAUSE_ARGUMENTS, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_USED,
+    CAUSE_VERDICT, Doorbell, Hold, PHASE_EXITED, PHASE_FILED, PHASE_GONE, PHASE_HELD, PHASE_KILLED,
+    PHASE_REFUSED, PHASE_REPLACED, PHASE_RUNNING, RING_AGENT, RING_SIGNAL,
 };
 use holdpoint_core::{
     facts::AgentFacts,
@@ -91,6 +91,10 @@ impl Engine {
     }
 
     fn kernel_says(&mut self, hold: HoldId, kernel: Hold) {
+        if kernel.agent == CANARY_AGENT {
+            self.end_canary(hold, &kernel);
+            return;
+        }
         self.kernel_says_of_one(hold, kernel);
         if kernel.phase == PHASE_GONE {
             self.thread_has_gone(kernel);

@@ -14,6 +14,7 @@ mod entry;
 mod filings;
 mod handle;
 mod kernel_events;
+mod proof;
 mod pulse;
 mod queries;
 mod release;
@@ -72,6 +73,7 @@ pub(crate) struct Engine {
     store_problem: Option<String>,
     /// What the service manager was told.
     pulse: pulse::Pulse,
+    proof: proof::Proof,
     observations: mpsc::Sender<Observation>,
     changes: broadcast::Sender<Change>,
 }

@@ -33,10 +33,13 @@ impl Pulse {
 
 impl Engine {
     /// Called after each sweep, when all that came of it is written and done: this is what "holds move" means. Where
-    /// the kernel's holds could not be read (`swept` is false) or the programs have gone, there is no ping, and
+    /// the kernel's holds could not be read (`swept` is false), or the programs have gone or failed the canary, there is no ping, and
     /// systemd ends the daemon and starts it again. A store that cannot be written does not keep the ping back: then
     /// every ask is denied, which is an answer, and a restart would not make room on the disk.
     pub(super) fn pulse(&mut self, swept: bool) {
+        if swept {
+            self.prove_now_and_then();
+        }
         if !self.pulse.manager.listens() {
             return;
         }
@@ -44,7 +47,8 @@ impl Engine {
         if swept && self.pulse.pinged.is_none_or(|at| at.elapsed() >= pause) {
             self.pulse.shut = enforces();
             // A ping that is lost is sent after the next sweep.
-            if self.pulse.shut && self.pulse.manager.ping() {
+            let holds = self.pulse.shut && self.proof.problem().is_none();
+            if holds && self.pulse.manager.ping() {
                 self.pulse.pinged = Some(Instant::now());
             }
         }
@@ -67,6 +71,7 @@ impl Engine {
         if !self.pulse.shut {
             problems.push("the programs are not in the kernel any more, nothing is held".to_owned());
         }
+        problems.extend(self.proof.problem().map(str::to_owned));
         problems.extend(self.store_problem.iter().map(|cause| format!("every ask is denied: {cause}")));
         if self.pulse.manager.reload_has_failed() {
             problems.push("the last reload failed, the rules before it are in force".to_owned());

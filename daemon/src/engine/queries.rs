@@ -147,6 +147,8 @@ impl Engine {
                 "the programs are not in the kernel any more: nothing is held; restart holdpointd".to_owned(),
             );
         }
+        problems.extend(self.proof.problem().map(str::to_owned));
+        let enforcing = enforcing && self.proof.problem().is_none();
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             enforcing,
@@ -169,8 +171,11 @@ impl Engine {
             .map_err(|cause| Kind::Internal.with(format!("the old rules stay in force: {cause}")))?;
         self.declare(&rules.agents)?;
         let count = u64::try_from(rules.policy.rules().len()).unwrap_or(u64::MAX);
-        let warnings = rules.told_warnings();
+        let mut warnings = rules.told_warnings();
         self.rules = rules;
+        if !self.prove() {
+            warnings.extend(self.proof.problem().map(str::to_owned));
+        }
         self.reload_has_worked();
         self.writes.push(log_entry(LogEvent::PolicyLoaded { rules: count }));
         info!(

@@ -9,7 +9,7 @@ use std::{
 };
 
 use aya::maps::{MapData, RingBuf};
-use holdpoint_abi::{Doorbell, Listed};
+use holdpoint_abi::{Doorbell, LISTED_HOLD, Listed};
 use holdpoint_core::{
     config::Config,
     id::HoldId,
@@ -31,6 +31,7 @@ use super::{
     queries::log_entry,
 };
 use crate::{
+    canary,
     kernel::{Gate, KernelError},
     observe::{Filed, workers::Workers},
     rules::Rules,
@@ -60,6 +61,10 @@ pub(crate) enum StartError {
     Thread(#[from] io::Error),
     #[error("cannot put the rules in force: {0}")]
     Rules(String),
+    #[error(
+        "the programs are attached and do not do what they should: {0}; nothing can be enforced on this host as it is"
+    )]
+    Gate(String),
 }
 
 /// Questions that wait for the engine; a caller beyond that waits at the door.
@@ -106,11 +111,15 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
         repeats: super::repeats::Repeats::default(),
         store_problem: None,
         pulse: super::pulse::Pulse::new(parts.manager),
+        proof: super::proof::Proof::default(),
         observations,
         changes,
     };
     engine.install(parts.rules).map_err(|problem| StartError::Rules(problem.detail))?;
     engine.take_over()?;
+    if let Some(problem) = engine.proof.problem() {
+        return Err(StartError::Gate(problem.to_owned()));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name("engine".to_owned()).spawn(move || {
         runtime.block_on(async move {
@@ -261,6 +270,8 @@ impl Engine {
             rules.files.keys().map(|key| (*key, Listed { generation, wait: rules.wait_of_file(*key) }));
         let names =
             rules.names.iter().map(|name| (*name, Listed { generation, wait: rules.wait_of_name(name) }));
+        // After the rules' own, should one of them have that name.
+        let names = names.chain([(canary::listed_name(), Listed { generation, wait: LISTED_HOLD })]);
         self.gate.list(files, names, generation)
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod bpf;
 pub(crate) mod clock;
 pub(crate) mod descriptors;
+pub(crate) mod memory;
 pub(crate) mod pod;
 pub(crate) mod process;
 pub(crate) mod readiness;

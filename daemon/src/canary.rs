@@ -1,0 +1,187 @@
+//! The canary: a child that is an agent's executes a listed program, and has to be held, refused, and let go.
+//!
+//! That the programs are attached says that they are there, not that they do what they should. So the daemon tries it:
+//! before it says that it enforces, at each reload, and now and then.
+#![forbid(unsafe_code)]
+
+use std::{
+    fs, io,
+    os::unix::{ffi::OsStrExt as _, fs::symlink, process::ExitStatusExt as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitCode, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use holdpoint_abi::{
+    Allowance, CANARY_AGENT, Hold, NAME_LENGTH, Name, PHASE_HELD, VERDICT_ALLOW, VERDICT_DENY,
+};
+use nix::{errno::Errno, unistd::execv};
+use thiserror::Error;
+
+use crate::{
+    engine::go_on,
+    kernel::{Gate, KernelError},
+    sys::{clock, process::Process},
+};
+
+/// The name under which the canary executes, which is always listed. No rule is about it.
+const NAME: &str = "holdpoint-canary";
+
+/// What the kernel half has done wrong, or why it could not be tried.
+#[derive(Debug, Error)]
+pub(crate) enum CanaryError {
+    #[error("cannot {operation} for the canary: {cause}")]
+    Io { operation: &'static str, cause: io::Error },
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    #[error("a listed exec of an agent's process was not held: it ended with {0}")]
+    NotHeld(ExitStatus),
+    #[error("a listed exec of an agent's process was neither held nor over after {} seconds", PATIENCE.as_secs())]
+    Nowhere,
+    #[error("a listed exec that was denied ended with {0}, and not with EPERM")]
+    NotRefused(ExitStatus),
+    #[error("a listed exec that was approved ended with {0}, and did not run")]
+    NotRun(ExitStatus),
+    #[error("a listed exec was answered and did not go on within {} seconds", PATIENCE.as_secs())]
+    Stuck,
+}
+
+/// How long each step may take. On an idle host it takes a millisecond.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(1);
+/// What an approval of the canary's is good for.
+const VALID_FOR: Duration = Duration::from_secs(30);
+
+/// The name as the kernel half lists it.
+pub(crate) fn listed_name() -> Name {
+    let name = NAME.as_bytes();
+    let padded: Name = std::array::from_fn(|index| name.get(index).copied().unwrap_or(0));
+    const { assert!(NAME.len() < NAME_LENGTH) };
+    padded
+}
+
+/// Where the canary executes: a link to this program.
+pub(crate) fn path(runtime_directory: &Path) -> PathBuf {
+    runtime_directory.join(NAME)
+}
+
+/// Has a child held and refused, and another held and let go. The caller is the one who answers holds, and nobody else
+/// answers these meanwhile.
+///
+/// # Errors
+/// When anything else happens.
+pub(crate) fn prove(gate: &mut Gate, path: &Path) -> Result<(), CanaryError> {
+    make_link(path)?;
+    let denied = one(gate, path, VERDICT_DENY)?;
+    if denied.code() != Some(Errno::EPERM as i32) {
+        return Err(CanaryError::NotRefused(denied));
+    }
+    let approved = one(gate, path, VERDICT_ALLOW)?;
+    if approved.into_raw() != 0 {
+        return Err(CanaryError::NotRun(approved));
+    }
+    Ok(())
+}
+
+/// The child's part: waits for the word, becomes the listed program, and says in its exit code why it could not.
+pub(crate) fn become_canary(path: &Path) -> ExitCode {
+    let word = io::Read::read(&mut io::stdin(), &mut [0]);
+    if !matches!(word, Ok(1)) {
+        // The daemon has ended.
+        return ExitCode::FAILURE;
+    }
+    let Ok(path) = std::ffi::CString::new(path.as_os_str().as_bytes()) else { return ExitCode::FAILURE };
+    match execv(&path, &[path.as_c_str(), c"--version"]) {
+        Ok(never) => match never {},
+        Err(errno) => ExitCode::from(u8::try_from(errno as i32).unwrap_or(u8::MAX)),
+    }
+}
+
+fn make_link(path: &Path) -> Result<(), CanaryError> {
+    let failed = |operation| move |cause| CanaryError::Io { operation, cause };
+    let own = std::env::current_exe().map_err(failed("find this program"))?;
+    if fs::read_link(path).is_ok_and(|target| target == own) {
+        return Ok(());
+    }
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(failed("replace a link")(cause)),
+        _ => symlink(own, path).map_err(failed("make a link")),
+    }
+}
+
+/// One child from its start to its end.
+fn one(gate: &mut Gate, path: &Path, verdict: u32) -> Result<ExitStatus, CanaryError> {
+    let mut child = Canary::start(path)?;
+    let failed = |operation| move |cause| CanaryError::Io { operation, cause };
+    let process = Process::open(child.0.id()).map_err(failed("find the child"))?;
+    gate.tags().set(&process, CANARY_AGENT).map_err(failed("tag the child"))?;
+    child.tell().map_err(failed("wake the child"))?;
+    let (id, hold) = child.held(gate, &process)?;
+    let expires_at = clock::boot().after(VALID_FOR).0;
+    gate.answer(id, Allowance { verdict, expires_at, ..Allowance::default() })?;
+    let ended = child.goes_on(gate, &hold);
+    // Also where it does not: the next sweep must not find it.
+    gate.forget(id)?;
+    ended
+}
+
+/// The child. It is killed when this goes.
+struct Canary(Child);
+
+impl Canary {
+    fn start(path: &Path) -> Result<Self, CanaryError> {
+        let failed = |cause| CanaryError::Io { operation: "start a child", cause };
+        let own = std::env::current_exe().map_err(failed)?;
+        let mut command = Command::new(own);
+        command.arg("--canary").arg(path).env_clear().stdin(Stdio::piped()).stdout(Stdio::null());
+        command.stderr(Stdio::null()).spawn().map(Self).map_err(failed)
+    }
+
+    fn tell(&mut self) -> io::Result<()> {
+        self.0.stdin.take().map_or(Ok(()), |mut input| io::Write::write_all(&mut input, b"!"))
+    }
+
+    fn held(&mut self, gate: &Gate, process: &Process) -> Result<(u64, Hold), CanaryError> {
+        let begun = Instant::now();
+        loop {
+            let waiting = gate.tags().get(process).map(|state| state.hold).unwrap_or(0);
+            if let Some(hold) = gate.hold(waiting)?.filter(|hold| hold.phase == PHASE_HELD) {
+                return Ok((waiting, hold));
+            }
+            if let Some(status) = self.ended()? {
+                return Err(CanaryError::NotHeld(status));
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(CanaryError::Nowhere);
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    fn goes_on(&mut self, gate: &Gate, hold: &Hold) -> Result<ExitStatus, CanaryError> {
+        let begun = Instant::now();
+        loop {
+            go_on(hold, gate.tags());
+            if let Some(status) = self.ended()? {
+                return Ok(status);
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(CanaryError::Stuck);
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    fn ended(&mut self) -> Result<Option<ExitStatus>, CanaryError> {
+        self.0.try_wait().map_err(|cause| CanaryError::Io { operation: "wait", cause })
+    }
+}
+
+impl Drop for Canary {
+    fn drop(&mut self) {
+        // Errors mean that it has ended.
+        let _gone = self.0.kill();
+        let _gone = self.0.wait();
+    }
+}
