@@ -107,6 +107,21 @@ pub(crate) struct SoakOptions {
     /// How many holds are decided.
     #[arg(long, default_value_t = 15_000)]
     pub(crate) holds: u32,
+    /// How many seconds the load of forks and execs lasts.
+    #[arg(long, value_name = "S", default_value_t = 600)]
+    pub(crate) load: u64,
+    /// Runs only this part.
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<SoakPart>,
+}
+
+/// A part of the long test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SoakPart {
+    /// Thousands of holds, one after the other and at once.
+    Holds,
+    /// Forks and execs from all sides: 6.1 as it comes, 6.12 with full preemption.
+    Load,
 }
 
 #[derive(Debug, Args)]

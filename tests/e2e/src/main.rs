@@ -16,8 +16,10 @@ mod declared;
 mod endings;
 mod files;
 mod lifecycle;
+mod load;
 mod observing;
 mod parents;
+mod proof;
 mod refusal;
 mod runner;
 mod service;
@@ -37,10 +39,13 @@ fn main() -> std::process::ExitCode {
         declared::TESTS,
         attaching::TESTS,
         upgrade::TESTS,
+        proof::TESTS,
         bad_input::TESTS,
         observing::TESTS,
         volume::TESTS,
         volume::SOAK_TESTS,
+        load::TESTS,
+        load::LOAD_TESTS,
         service::TESTS,
         refusal::LSM_OFF,
         refusal::PREEMPT_FULL,

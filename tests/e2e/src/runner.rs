@@ -28,6 +28,8 @@ pub(crate) enum Boot {
     Package,
     /// As `Normal`, for the test that takes hours.
     Soak,
+    /// With the preemption that is the hardest for the kernel, for the load that takes minutes.
+    Load,
 }
 
 /// One test.
@@ -61,6 +63,7 @@ pub(crate) fn run(all: &[Test]) -> ExitCode {
         Ok("preempt-full") => Boot::PreemptFull,
         Ok("package") => Boot::Package,
         Ok("soak") => Boot::Soak,
+        Ok("load") => Boot::Load,
         Ok("normal") => Boot::Normal,
         other => {
             eprintln!(

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use crate::build;
 use crate::cache;
 use crate::dist;
-use crate::options::{Kernel, Preempt, Profile, SoakOptions, TestOptions, Which};
+use crate::options::{Kernel, Preempt, Profile, SoakOptions, SoakPart, TestOptions, Which};
 use crate::setup;
 use crate::vm::{Boot, Ending, Payload};
 
@@ -32,6 +32,9 @@ const PACKAGE_BOOT: &str = "package";
 
 /// Tells the soak how many holds there are to be.
 const HOLDS_VARIABLE: &str = "HOLDPOINT_E2E_HOLDS";
+
+/// Tells the load how many seconds it is to last.
+const SECONDS_VARIABLE: &str = "HOLDPOINT_E2E_SECONDS";
 
 /// Runs what was asked for, all of it, and prints `N passed, N failed` at the end.
 pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
@@ -68,11 +71,21 @@ pub(crate) fn soak(options: &SoakOptions) -> anyhow::Result<ExitCode> {
     setup::run()?;
     let (programs, binary) = (build::run(Profile::Release)?, build::end_to_end()?);
     for kernel in wanted(options.kernel) {
-        let mut payload = Payload::new(programs.clone());
-        add_tests(&mut payload, &binary, None)?;
-        payload.set(BOOT_VARIABLE, "soak")?;
-        payload.set(HOLDS_VARIABLE, &options.holds.to_string())?;
-        run_boot("soak", &Boot::plain(kernel, SOAK_LIMIT), &payload, &mut tally);
+        for (part, name) in [(SoakPart::Holds, "soak"), (SoakPart::Load, "load")] {
+            if options.only.is_some_and(|only| only != part) {
+                continue;
+            }
+            let mut payload = Payload::new(programs.clone());
+            add_tests(&mut payload, &binary, None)?;
+            payload.set(BOOT_VARIABLE, name)?;
+            payload.set(HOLDS_VARIABLE, &options.holds.to_string())?;
+            payload.set(SECONDS_VARIABLE, &options.load.to_string())?;
+            // Before 6.2 holdpoint does not run under full preemption.
+            let hard = part == SoakPart::Load && kernel == Kernel::V6_12;
+            let preempt = hard.then_some(Preempt::Full);
+            let boot = Boot { preempt, ..Boot::plain(kernel, SOAK_LIMIT) };
+            run_boot(name, &boot, &payload, &mut tally);
+        }
     }
     close(&tally)
 }
