@@ -210,3 +210,19 @@ fn deadlines_follow_the_boot_clock_while_they_run_and_stand_still_after() {
     let view = stored.view(late, WallTime(5_000));
     assert_eq!((view.deadline, view.valid_until), (WallTime(1_700_000_060_000), Some(WallTime(15_000))));
 }
+
+#[test]
+fn a_declared_agent_keeps_its_number_and_is_another_than_those_of_its_name() {
+    let directory = state_directory();
+    let mut store = open(directory.path());
+    let started = store.new_agent(&new_agent("ci")).unwrap();
+    let declared = store.declared_agent("ci", WallTime(5)).unwrap();
+    assert_ne!(started, declared);
+    drop(store);
+    let mut store = open(directory.path());
+    assert_eq!(store.declared_agent("ci", WallTime(9)).unwrap(), declared);
+    assert_eq!(store.declared_agent_id("ci").unwrap(), Some(declared));
+    assert_eq!(store.declared_agent_id("other").unwrap(), None);
+    let is_declared = |id| store.agent(id).unwrap().unwrap().declared;
+    assert!(!is_declared(started) && is_declared(declared));
+}
