@@ -10,11 +10,15 @@ pub const CANARY_AGENT: u32 = u32::MAX;
 /// More are an error when the configuration is read.
 pub const MAX_DECLARED: usize = 1_024;
 
-/// Entries of the `agent_cgroups` map: cgroups of units of agents, and the cgroups below them.
+/// Entries of the `agent_cgroups` map: cgroups of units of agents. What is in a cgroup below one is found by its
+/// ancestors.
 ///
-/// When it is full, making another such cgroup goes on, its processes are told by the next sweep, and
-/// `cgroup_dropped` counts it.
+/// When it is full, the processes of another such unit are no agents', and `cgroup_dropped` counts it. Only the system's
+/// manager can make cgroups that count, so that many units of agents would have to run at once.
 pub const MAX_AGENT_CGROUPS: usize = 16_384;
+
+/// So many cgroups above each other are looked at. Deeper ones belong to what is that far up.
+pub const MAX_CGROUP_DEPTH: u32 = 16;
 
 /// Entries of the `unit_patterns` map. More are an error when the configuration is read.
 pub const MAX_UNIT_PATTERNS: usize = 32;
@@ -73,6 +77,9 @@ pub struct Attaching {
     pub select: u32,
     /// Thread group id, or cgroup id.
     pub value: u64,
+    /// For a process: when it was started, in ticks of 10 ms of the boot clock, so that another one that got its number
+    /// is not meant.
+    pub started_at: u64,
     /// How many threads this pass has tagged.
     pub tagged: u64,
     /// How many threads it could not tag: no memory, or doubt.
@@ -85,13 +92,13 @@ pub struct Attaching {
 pub const SELECT_PROCESS: u32 = 0x5052_4f43;
 /// The threads of all processes of declared users and units, each for its own agent. `agent` and `value` are zero.
 pub const SELECT_DECLARED: u32 = 0x4445_434c;
-/// The threads in this cgroup.
+/// The threads in this cgroup and in those below it.
 pub const SELECT_CGROUP: u32 = 0x4347_5250;
 
 const _: () = {
     assert!(size_of::<Declared>() == 8);
     assert!(size_of::<Place>() == 80);
     assert!(size_of::<UnitPattern>() == 208);
-    assert!(size_of::<Attaching>() == 40);
+    assert!(size_of::<Attaching>() == 48);
     assert!(core::mem::offset_of!(Attaching, value) == 8);
 };

@@ -15,8 +15,8 @@ mod hash;
 mod offsets;
 
 pub use agents::{
-    Attaching, CANARY_AGENT, Declared, MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_UNIT_PATTERNS, Place,
-    SELECT_CGROUP, SELECT_DECLARED, SELECT_PROCESS, UnitPattern,
+    Attaching, CANARY_AGENT, Declared, MAX_AGENT_CGROUPS, MAX_CGROUP_DEPTH, MAX_DECLARED, MAX_UNIT_PATTERNS,
+    Place, SELECT_CGROUP, SELECT_DECLARED, SELECT_PROCESS, UnitPattern,
 };
 pub use counter::{COUNTER_COUNT, COUNTER_SLOTS, Counter};
 pub use filing::{FILED_ARGUMENTS, FILED_BYTES, FILED_PATH, FILINGS_BYTES, Filing, Retry};
@@ -251,11 +251,16 @@ pub struct Meta {
     pub control_socket: FileKey,
     /// The random key of [`SipHash`]. Set before the programs are attached, and never changed.
     pub hash_key: [u64; 2],
-    /// One where any agent is declared by user, unit or executable; else zero, and execs of others cost less.
+    /// The `DECLARED_*` bits of what agents are declared by; zero where none is, and execs of others cost less.
     pub declared: u64,
-    /// Zero; room for later versions.
-    pub spare: u64,
+    /// When the daemon was last told of a declared agent's process, in nanoseconds of the boot clock.
+    pub agent_rang_at: u64,
 }
+
+/// Users or executables are declared.
+pub const DECLARED_ANY: u64 = 0x0055_4558;
+/// Cgroups of units are declared or attached.
+pub const DECLARED_UNITS: u64 = 0x554e_4954_0000_0000;
 
 const _: () = {
     assert!(size_of::<FileKey>() == 16);

@@ -37,6 +37,10 @@ pub(crate) enum CanaryError {
     Kernel(#[from] KernelError),
     #[error("a listed exec of an agent's process was not held: it ended with {0}")]
     NotHeld(ExitStatus),
+    #[error(
+        "a listed exec of an agent's process was refused without a hold: too much goes on, see the counters"
+    )]
+    Busy,
     #[error("a listed exec of an agent's process was neither held nor over after {} seconds", PATIENCE.as_secs())]
     Nowhere,
     #[error("a listed exec that was denied ended with {0}, and not with EPERM")]
@@ -149,8 +153,10 @@ impl Canary {
             if let Some(hold) = gate.hold(waiting)?.filter(|hold| hold.phase == PHASE_HELD) {
                 return Ok((waiting, hold));
             }
-            if let Some(status) = self.ended()? {
-                return Err(CanaryError::NotHeld(status));
+            match self.ended()? {
+                Some(status) if status.code() == Some(Errno::EPERM as i32) => return Err(CanaryError::Busy),
+                Some(status) => return Err(CanaryError::NotHeld(status)),
+                None => {}
             }
             if begun.elapsed() > PATIENCE {
                 return Err(CanaryError::Nowhere);

@@ -4,19 +4,25 @@
 //! unseen: it becomes an agent's before its exec is looked for in the lists.
 
 use aya_ebpf::helpers::{
-    bpf_get_current_pid_tgid, bpf_get_current_uid_gid, generated::bpf_get_current_cgroup_id,
+    bpf_get_current_pid_tgid, bpf_get_current_uid_gid, generated::bpf_get_current_ancestor_cgroup_id,
 };
-use holdpoint_abi::{Counter, Declared, Doorbell, NAME_LENGTH, Place, RING_AGENT, TaskState};
+use holdpoint_abi::{
+    Counter, DECLARED_UNITS, Declared, Doorbell, MAX_CGROUP_DEPTH, NAME_LENGTH, Place, RING_AGENT, TaskState,
+};
 
 use crate::{
     count, holds,
     kernel::{
-        Pointer, bprm, file,
+        Pointer, bprm, cgroup, file,
         task::{self, Task},
     },
     maps::{AGENT_CGROUPS, AGENT_FILES, AGENT_PLACES, AGENT_USERS, META},
     tag::{self, Tag},
 };
+
+/// Nanoseconds between two doorbells about declared agents: whoever executes one in a loop must not fill the ring, which
+/// new holds need.
+const AGENT_PAUSE: u64 = 20_000_000;
 
 /// What an exec of a process that is no agent's makes of it.
 pub enum Becomes {
@@ -40,10 +46,12 @@ pub fn at_check(tag: Tag, bprm: Pointer) -> Becomes {
         state.becoming = 0;
     }
     // Most hosts declare nothing, and pay for this look alone.
-    if META.get(0).is_none_or(|meta| meta.declared == 0) {
+    let declared = META.get(0).map_or(0, |meta| meta.declared);
+    if declared == 0 {
         return Becomes::Nothing;
     }
-    if let Some(agent) = by_user().or_else(by_unit) {
+    let of_unit = || if declared & DECLARED_UNITS != 0 { by_unit() } else { None };
+    if let Some(agent) = by_user().or_else(of_unit) {
         let Some(state) = tag::create(task::current()) else {
             return Becomes::Impossible;
         };
@@ -78,8 +86,17 @@ pub fn declared(task: Task) -> Option<u32> {
         agent(unsafe { AGENT_USERS.get(task::user(task)?) })
     };
     let of_unit = || {
-        // SAFETY: as above.
-        agent(unsafe { AGENT_CGROUPS.get(task::cgroup(task)?) })
+        let mut group = task::cgroup(task)?;
+        let mut depth = 0;
+        while depth < MAX_CGROUP_DEPTH {
+            // SAFETY: as above.
+            if let Some(agent) = agent(unsafe { AGENT_CGROUPS.get(cgroup::id(group)?) }) {
+                return Some(agent);
+            }
+            group = cgroup::parent(group)?;
+            depth += 1;
+        }
+        None
     };
     of_user().or_else(of_unit)
 }
@@ -89,6 +106,14 @@ fn tagged(state: &mut TaskState, agent: u32) {
     state.becoming = 0;
     state.agent = agent;
     count::add(Counter::AgentsDeclared);
+    let Some(meta) = META.get_ptr_mut(0) else { return };
+    let now = holds::now();
+    // SAFETY: the slot of an array map is memory for ever. Where two tasks write at once, one ring more or less is all.
+    let rang_at = unsafe { &mut (*meta).agent_rang_at };
+    if now.wrapping_sub(*rang_at) < AGENT_PAUSE {
+        return;
+    }
+    *rang_at = now;
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
     holds::ring(Doorbell { hold: u64::from(agent), kind: RING_AGENT, tgid });
 }
@@ -100,12 +125,23 @@ fn by_user() -> Option<u32> {
     agent(unsafe { AGENT_USERS.get(user) })
 }
 
+/// By the cgroup, or one above it: what has been delegated to a unit is the unit's.
 #[inline(always)]
 fn by_unit() -> Option<u32> {
-    // SAFETY: the helper has no preconditions.
-    let cgroup = unsafe { bpf_get_current_cgroup_id() };
-    // SAFETY: as above.
-    agent(unsafe { AGENT_CGROUPS.get(cgroup) })
+    let mut level = 1;
+    while level <= MAX_CGROUP_DEPTH {
+        // SAFETY: the helper has no preconditions; it gives zero below the task's own cgroup.
+        let cgroup = unsafe { bpf_get_current_ancestor_cgroup_id(level as i32) };
+        if cgroup == 0 {
+            return None;
+        }
+        // SAFETY: the daemon writes whole entries.
+        if let Some(agent) = agent(unsafe { AGENT_CGROUPS.get(cgroup) }) {
+            return Some(agent);
+        }
+        level += 1;
+    }
+    None
 }
 
 /// By the file itself, and by its name in its directory, which an upgrade gives to another file.

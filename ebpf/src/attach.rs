@@ -1,11 +1,14 @@
 //! Tagging what runs already: an iterator over all tasks, and forks that were in flight when it came by.
 
 use aya_ebpf::programs::BtfTracePointContext;
-use holdpoint_abi::{Attaching, SELECT_CGROUP, SELECT_DECLARED, SELECT_PROCESS, TaskState};
+use holdpoint_abi::{Attaching, MAX_CGROUP_DEPTH, SELECT_CGROUP, SELECT_DECLARED, SELECT_PROCESS, TaskState};
 
 use crate::{
     agents,
-    kernel::task::{self, Task},
+    kernel::{
+        cgroup,
+        task::{self, Task},
+    },
     maps::ATTACHING,
     tag::{self, Tag},
 };
@@ -78,16 +81,40 @@ pub fn inherit(parent: &TaskState, child: &mut TaskState) {
 /// verifier refuses.
 const NONE: u32 = 0;
 
+/// Nanoseconds of a tick of `/proc/PID/stat`.
+const TICK: u64 = 10_000_000;
+
 /// The agent that the task is to belong to.
 #[inline(always)]
 fn selected(attaching: &Attaching, task: Task) -> u32 {
     let is_it = match attaching.select {
-        SELECT_PROCESS => task::tgid(task).map(u64::from) == Some(attaching.value),
-        SELECT_CGROUP => task::cgroup(task) == Some(attaching.value),
+        SELECT_PROCESS => is_process(attaching, task),
+        SELECT_CGROUP => is_in_cgroup(attaching, task),
         SELECT_DECLARED => return agents::declared(task).unwrap_or(NONE),
         _ => false,
     };
     if is_it { attaching.agent } else { NONE }
+}
+
+#[inline(always)]
+fn is_process(attaching: &Attaching, task: Task) -> bool {
+    task::tgid(task).map(u64::from) == Some(attaching.value)
+        && task::process_started_at(task).map(|at| at / TICK) == Some(attaching.started_at)
+}
+
+#[inline(always)]
+fn is_in_cgroup(attaching: &Attaching, task: Task) -> bool {
+    let mut group = task::cgroup(task);
+    let mut depth = 0;
+    while depth < MAX_CGROUP_DEPTH {
+        let Some(this) = group else { return false };
+        if cgroup::id(this) == Some(attaching.value) {
+            return true;
+        }
+        group = cgroup::parent(this);
+        depth += 1;
+    }
+    false
 }
 
 /// The agent of the task's process or parent, where it is the one that is attached.

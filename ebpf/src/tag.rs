@@ -29,8 +29,8 @@ pub fn of(task: Task) -> Tag {
     }
     // SAFETY: the verifier checks that `task` is a task and the map one of its kind.
     let state = unsafe { bpf_task_storage_get(TASKS.as_ptr(), task.cast(), core::ptr::null_mut(), 0) };
-    // SAFETY: the helper returns null or the task's own value, which lives as long as the task. It has no
-    // other writer but programs that run for this task, and the daemon before the task runs its first program.
+    // SAFETY: the helper returns null or the task's own value, which lives as long as the task. Programs that run for
+    // this task write it, and from elsewhere only the number of a task that has none: the daemon and the iterator.
     match unsafe { state.cast::<TaskState>().as_mut() } {
         Some(state) if state.agent != 0 => Tag::Agent(state),
         Some(state) if state.becoming != 0 => Tag::Becoming(state),

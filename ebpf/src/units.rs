@@ -1,7 +1,9 @@
 //! Cgroups of declared units: entered when they are made, before any process can be in them.
 
 use aya_ebpf::{helpers::generated::bpf_probe_read_kernel_str, programs::BtfTracePointContext};
-use holdpoint_abi::{Counter, Declared, MAX_UNIT_PATTERNS, NAME_LENGTH, UnitPattern};
+use holdpoint_abi::{
+    Counter, DECLARED_UNITS, Declared, MAX_CGROUP_DEPTH, MAX_UNIT_PATTERNS, NAME_LENGTH, UnitPattern,
+};
 
 use crate::{
     count,
@@ -16,7 +18,7 @@ const LONGEST: usize = 256;
 /// cgroup has to take (<https://github.com/torvalds/linux/blob/v6.1/kernel/cgroup/cgroup.c>).
 #[inline(always)]
 pub fn made(ctx: &BtfTracePointContext) {
-    if META.get(0).is_none_or(|meta| meta.declared == 0) {
+    if META.get(0).is_none_or(|meta| meta.declared & DECLARED_UNITS == 0) {
         return;
     }
     let group: Pointer = ctx.arg(0);
@@ -24,10 +26,7 @@ pub fn made(ctx: &BtfTracePointContext) {
         return;
     }
     let Some(id) = cgroup::id(group) else { return };
-    let above = cgroup::parent(group).and_then(cgroup::id);
-    // SAFETY: the daemon writes whole entries, and so do we.
-    let inherited = above.and_then(|above| unsafe { AGENT_CGROUPS.get(above) }).map(|above| above.agent);
-    let Some(agent) = inherited.or_else(|| by_name(group)) else { return };
+    let Some(agent) = by_name(group).filter(|_| is_of_the_system(group)) else { return };
     if AGENT_CGROUPS.insert(id, Declared { generation: 0, agent }, 0).is_err() {
         count::add(Counter::CgroupDropped);
     }
@@ -42,6 +41,45 @@ pub fn removed(ctx: &BtfTracePointContext) {
     {
         let _other = AGENT_CGROUPS.remove(id);
     }
+}
+
+/// Whether the system's manager has made it: all that is above it are slices. Below a service or scope, such as
+/// `user@1000.service`, somebody else may make what he likes.
+#[inline(always)]
+fn is_of_the_system(group: Pointer) -> bool {
+    let mut above = cgroup::parent(group);
+    let mut depth = 0;
+    while depth < MAX_CGROUP_DEPTH {
+        let Some(this) = above else { return false };
+        above = cgroup::parent(this);
+        if above.is_none() {
+            // The root, which has no name.
+            return true;
+        }
+        if !is_slice(this) {
+            return false;
+        }
+        depth += 1;
+    }
+    false
+}
+
+#[inline(always)]
+fn is_slice(group: Pointer) -> bool {
+    const SLICE: u64 = u64::from_ne_bytes(*b".slice\0\0");
+    let Some(name) = cgroup::name(group) else { return false };
+    let mut text = [0_u64; LONGEST / 8];
+    // SAFETY: the buffer has `LONGEST` bytes, and the helper checks the source address.
+    let copied = unsafe { bpf_probe_read_kernel_str(text.as_mut_ptr().cast(), LONGEST as u32, name) };
+    // Six letters and the zero.
+    if copied < 8 {
+        return false;
+    }
+    let mut end = 0_u64;
+    let tail = name.cast::<u8>().wrapping_add(copied as usize - 7);
+    // SAFETY: the buffer has eight bytes, and the helper checks the source address.
+    let copied = unsafe { bpf_probe_read_kernel_str((&raw mut end).cast(), 8, tail.cast()) };
+    copied == 7 && end == SLICE
 }
 
 #[inline(always)]

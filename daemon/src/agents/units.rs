@@ -8,12 +8,15 @@ use holdpoint_core::agent::UnitGlob;
 /// The unified hierarchy.
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// The cgroups of units that one of the globs is about, and all below them: the kernel's id of each, and the index of the
+/// The cgroups of the system manager's units that one of the globs is about: the kernel's id of each, and the index of the
 /// glob.
+///
+/// They lie in slices, and slices in slices. What lies below a service or scope was made by whoever it is delegated to,
+/// such as a user's own manager, and its name says nothing.
 pub(crate) fn cgroups(globs: &[&UnitGlob]) -> Vec<(u64, usize)> {
     let mut found = Vec::new();
-    let mut waiting: Vec<(PathBuf, Option<usize>)> = vec![(PathBuf::from(ROOT), None)];
-    while let Some((directory, above)) = waiting.pop() {
+    let mut waiting = vec![PathBuf::from(ROOT)];
+    while let Some(directory) = waiting.pop() {
         // A group that goes meanwhile has no processes.
         for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
             let Ok(metadata) = entry.metadata() else { continue };
@@ -22,9 +25,11 @@ pub(crate) fn cgroups(globs: &[&UnitGlob]) -> Vec<(u64, usize)> {
             }
             let name = entry.file_name();
             let name = unescaped(name.to_str().unwrap_or_default());
-            let own = above.or_else(|| globs.iter().position(|glob| glob.matches(name)));
+            let own = globs.iter().position(|glob| glob.matches(name));
             found.extend(own.map(|index| (metadata.ino(), index)));
-            waiting.push((entry.path(), own));
+            if name.ends_with(".slice") {
+                waiting.push(entry.path());
+            }
         }
     }
     found

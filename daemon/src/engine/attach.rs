@@ -97,9 +97,9 @@ impl Engine {
             return Err(refused(format!("it belongs to agent '{agent}' already, which stays so")));
         }
         let agent = self.new_agent(pid, stat.start_ticks, body, voter)?;
-        let tagged = self.tag_running(Running::Process(pid, agent.0))?;
-        let still_it = process::stat(pid).is_some_and(|now| now.start_ticks == stat.start_ticks);
-        if tagged.threads == 0 || !still_it {
+        let process = Running::Process { pid, start_ticks: stat.start_ticks, agent: agent.0 };
+        let tagged = self.tag_running(process)?;
+        if tagged.threads == 0 {
             return Err(refused("it ended while it was attached".to_owned()));
         }
         Ok(AttachAnswer { agent, threads: tagged.threads, others: tagged.others })

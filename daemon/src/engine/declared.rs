@@ -1,6 +1,9 @@
 //! Declared agents: puts the configuration's entries in force, and tags what runs already.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use holdpoint_abi::Doorbell;
 use holdpoint_core::{
@@ -15,9 +18,13 @@ use crate::{
     agents::{self, Agents},
     api::Kind,
     kernel::{Declaration, KernelError, Running},
+    observe::process,
     store::{StoreError, Write},
     sys::clock,
 };
+
+/// Between two entries of the record about processes of one declared agent.
+const RECORD_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a declaration is not in force.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +45,12 @@ impl Engine {
     /// A process became an agent's, as the kernel half has decided.
     pub(super) fn declared_agent_began(&mut self, doorbell: Doorbell) {
         let Ok(number) = u32::try_from(doorbell.hold) else { return };
+        // The kernel half rings for each; the record needs to say that it goes on, not how often.
+        let now = clock::boot();
+        let last = self.agents_began.insert(number, now);
+        if last.is_some_and(|last| now.since(last) < RECORD_PAUSE) {
+            return;
+        }
         let agent = self.agent_facts(AgentId(number)).name;
         info!(agent, pid = doorbell.tgid, "a declared agent's process began");
         self.writes.push(Write::Log {
@@ -46,6 +59,15 @@ impl Engine {
             agent: Some(agent),
             event: LogEvent::AgentTagged { pid: doorbell.tgid, claim: None },
         });
+    }
+
+    /// Neither this process nor one that it comes from: everything on the host is a descendant of the first.
+    fn may_be_an_agent(&self, pid: u32) -> bool {
+        let mut own = std::process::id();
+        while own != 0 && own != pid {
+            own = process::stat(own).map_or(0, |stat| stat.parent);
+        }
+        own == 0 && pid != 1
     }
 
     fn try_declare(&mut self, agents: &Agents) -> Result<(), DeclareError> {
@@ -89,11 +111,16 @@ impl Engine {
     fn tag_what_runs(&mut self, declaration: &Declaration) -> Result<(), KernelError> {
         let mut threads = self.gate.tag_running(Running::Declared)?.threads;
         let files: Vec<_> = declaration.files.iter().map(|(file, _)| *file).collect();
-        for (pid, index) in agents::running(&files) {
-            if let Some((_, agent)) = declaration.files.get(index)
-                && pid != std::process::id()
-            {
-                threads += self.gate.tag_running(Running::Process(pid, *agent))?.threads;
+        for (pid, start_ticks, index) in agents::running(&files) {
+            let Some((_, agent)) = declaration.files.get(index) else { continue };
+            if self.may_be_an_agent(pid) {
+                threads +=
+                    self.gate.tag_running(Running::Process { pid, start_ticks, agent: *agent })?.threads;
+            } else {
+                warn!(
+                    pid,
+                    "holdpointd, or what it comes from, executes a declared executable; it is left alone"
+                );
             }
         }
         if self.gate.tags().is_agent(std::process::id()) {

@@ -72,6 +72,8 @@ pub(crate) struct Engine {
     /// Why the store could not be written, while it cannot.
     store_problem: Option<String>,
     /// What the service manager was told.
+    /// When the record was last told of a declared agent's process, by the agent's number.
+    agents_began: HashMap<u32, BootTime>,
     pulse: pulse::Pulse,
     proof: proof::Proof,
     observations: mpsc::Sender<Observation>,

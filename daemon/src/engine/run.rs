@@ -90,7 +90,12 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
     let (changes, _) = broadcast::channel(CHANGES);
     let handle = EngineHandle { commands, changes: changes.clone(), config: Arc::clone(&parts.config) };
     let mut gate = parts.gate;
-    let (doorbells, filings) = (gate.take_doorbells(), gate.take_filings());
+    let (mut doorbells, filings) = (gate.take_doorbells(), gate.take_filings());
+    // Nobody has read it since the last daemon. The first sweep finds what they were about, and a full buffer would
+    // refuse the canary.
+    if let Some(ring) = &mut doorbells {
+        while ring.next().is_some() {}
+    }
     let workers = Workers::new(gate.tags().clone())?;
     let mut engine = Engine {
         config: parts.config,
@@ -110,6 +115,7 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
         survivors: Vec::new(),
         repeats: super::repeats::Repeats::default(),
         store_problem: None,
+        agents_began: HashMap::new(),
         pulse: super::pulse::Pulse::new(parts.manager),
         proof: super::proof::Proof::default(),
         observations,

@@ -88,16 +88,32 @@ impl Pins {
         }
     }
 
-    /// Makes room for the links of an object's programs, instead of what an attempt that did not come to its end has left.
+    /// Makes room for the links of an object's programs. What is there stays attached beside it, since it may be the gate:
+    /// a set of this very object of which something has gone.
     pub(super) fn prepare(&self, object: [u8; 32]) -> Result<(), KernelError> {
-        let path = self.links(object);
-        clear(&path)?;
+        let (path, aside) = (self.links(object), self.aside(object));
+        if path.exists() {
+            if aside.exists() {
+                // An attempt that did not come to its end, beside what was put aside for it.
+                clear(&path)?;
+            } else {
+                rename(&path, &aside)?;
+            }
+        }
         fs::create_dir(&path).map_err(|cause| failed("create the directory", &path, &cause))
     }
 
-    /// Detaches the programs of an object.
-    pub(super) fn detach(&self, object: [u8; 32]) -> Result<(), KernelError> {
-        clear(&self.links(object))
+    /// Detaches what [`Self::prepare`] has made room for, and puts back what was there.
+    pub(super) fn give_up(&self, object: [u8; 32]) -> Result<(), KernelError> {
+        let (path, aside) = (self.links(object), self.aside(object));
+        clear(&path)?;
+        if aside.exists() { rename(&aside, &path) } else { Ok(()) }
+    }
+
+    fn aside(&self, object: [u8; 32]) -> PathBuf {
+        let mut name = self.links(object).into_os_string();
+        name.push("-aside");
+        name.into()
     }
 
     /// Detaches the programs of all other objects: those that have been replaced, or never came into force.
@@ -172,6 +188,10 @@ pub(crate) fn is_attached() -> bool {
     loaded_programs()
         .flatten()
         .any(|program| program.name_as_str().is_some_and(|name| !name.is_empty() && ours(name)))
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), KernelError> {
+    fs::rename(from, to).map_err(|cause| failed("rename the directory", from, &cause))
 }
 
 fn failed(operation: &'static str, path: &Path, cause: &io::Error) -> KernelError {

@@ -45,9 +45,9 @@ pub(crate) struct Declaration {
 pub(crate) enum Running {
     /// Those of declared users, and in cgroups of declared units.
     Declared,
-    /// Those of a process, for this agent.
-    Process(u32, u32),
-    /// Those in a cgroup, for this agent.
+    /// Those of a process, which was started at this tick of 10 ms, for this agent.
+    Process { pid: u32, start_ticks: u64, agent: u32 },
+    /// Those in a cgroup and below it, for this agent.
     Cgroup(u64, u32),
 }
 
@@ -128,12 +128,18 @@ impl AgentMaps {
 
     /// Tags what runs. `iterator` is the pin of the iterator's link.
     pub(super) fn tag_running(&mut self, which: Running, iterator: &Path) -> Result<Tagged, KernelError> {
-        let (select, value, agent) = match which {
-            Running::Declared => (SELECT_DECLARED, 0, 0),
-            Running::Process(pid, agent) => (SELECT_PROCESS, u64::from(pid), agent),
-            Running::Cgroup(id, agent) => (SELECT_CGROUP, id, agent),
+        let any = Attaching::default();
+        let order = match which {
+            Running::Declared => Attaching { select: SELECT_DECLARED, ..any },
+            Running::Process { pid, start_ticks, agent } => Attaching {
+                select: SELECT_PROCESS,
+                value: u64::from(pid),
+                started_at: start_ticks,
+                agent,
+                ..any
+            },
+            Running::Cgroup(value, agent) => Attaching { select: SELECT_CGROUP, value, agent, ..any },
         };
-        let order = Attaching { agent, select, value, ..Attaching::default() };
         let mut tagged = Tagged::default();
         for _ in 0..MAX_PASSES {
             let came = self.pass(order, iterator)?;

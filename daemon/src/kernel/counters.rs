@@ -49,7 +49,7 @@ pub(crate) fn describe(counter: C) -> (&'static str, &'static str) {
             ("refused_untagged", "execs refused because a declared agent's process could not be tagged")
         }
         C::CgroupDropped => {
-            ("cgroup_dropped", "cgroups of agents' units that found no room; the sweep finds them")
+            ("cgroup_dropped", "units of agents that found no room, and whose processes are no agents'")
         }
     }
 }

@@ -119,7 +119,7 @@ pub(crate) fn open(pins: &Pins, object: &Path, kernel: (u32, u32)) -> Result<Gat
         Ok(gate)
     });
     if made.is_err() {
-        if replaces { pins.detach(hash)? } else { pins.remove()? }
+        if replaces { pins.give_up(hash)? } else { pins.remove()? }
     }
     let gate = made?;
     pins.detach_others(hash)?;

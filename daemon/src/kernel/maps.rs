@@ -8,9 +8,9 @@ use std::{
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, MapType, PerCpuArray, RingBuf};
 use holdpoint_abi::{
-    Allowance, Attaching, COUNTER_COUNT, COUNTER_SLOTS, Declared, FILINGS_BYTES, FileKey, Hold, Listed,
-    MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_FILES, MAX_HOLDS, MAX_NAMES, MAX_UNIT_PATTERNS, Meta, NAME_LENGTH,
-    Name, Place, RING_BYTES, Retry, TaskState, UnitPattern,
+    Allowance, Attaching, COUNTER_COUNT, COUNTER_SLOTS, DECLARED_ANY, DECLARED_UNITS, Declared,
+    FILINGS_BYTES, FileKey, Hold, Listed, MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_FILES, MAX_HOLDS, MAX_NAMES,
+    MAX_UNIT_PATTERNS, Meta, NAME_LENGTH, Name, Place, RING_BYTES, Retry, TaskState, UnitPattern,
 };
 
 use super::{
@@ -182,20 +182,15 @@ impl Gate {
 
     /// Finds agents by this declaration, and by nothing else. What is new comes in before what is old goes.
     pub(crate) fn declare(&mut self, declaration: &Declaration, generation: u32) -> Result<(), KernelError> {
-        let any = [
-            declaration.users.len(),
-            declaration.files.len(),
-            declaration.places.len(),
-            declaration.patterns.len(),
-        ];
-        let any = any.into_iter().any(|count| count > 0);
-        if any {
-            self.set_meta(|meta| meta.declared = 1)?;
-        }
+        let any = [declaration.users.len(), declaration.files.len(), declaration.places.len()];
+        let flags = if any.iter().any(|count| *count > 0) { DECLARED_ANY } else { 0 };
+        let units = if declaration.patterns.is_empty() { 0 } else { DECLARED_UNITS };
+        // What is new is looked for from here on.
+        self.set_meta(|meta| meta.declared |= flags | units)?;
         self.agents.declare(declaration, generation)?;
         // Cgroups that were attached by hand go on being looked for.
-        let any = any || !self.agents.cgroups().is_empty();
-        self.set_meta(|meta| meta.declared = u64::from(any))
+        let units = if self.agents.cgroups().is_empty() { units } else { DECLARED_UNITS };
+        self.set_meta(|meta| meta.declared = flags | units)
     }
 
     /// The cgroups whose processes are agents', each with the agent's number.
@@ -205,7 +200,7 @@ impl Gate {
 
     /// Makes the processes of a cgroup the agent's at their next exec.
     pub(crate) fn add_agent_cgroup(&mut self, id: u64, agent: u32) -> Result<(), KernelError> {
-        self.set_meta(|meta| meta.declared = 1)?;
+        self.set_meta(|meta| meta.declared |= DECLARED_UNITS)?;
         self.agents.add_cgroup(id, agent)
     }
 

@@ -25,13 +25,7 @@ pub(crate) enum IdentityError {
 /// The identity of an open file (`O_PATH` suffices). `mounts` is a `mountinfo` of the mount namespace in
 /// which the file lies.
 pub(crate) fn key_of(fd: BorrowedFd<'_>, mounts: &str) -> Result<FileKey, IdentityError> {
-    let path = descriptors::path_in("fdinfo", fd);
-    let info = read(&path)?;
-    let field = |name: &str| {
-        let value = info.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
-        value.ok_or_else(|| IdentityError::Missing { path: path.clone(), what: format!("'{name}'") })
-    };
-    let mount = field("mnt_id:")?;
+    let mount = field(fd, "mnt_id:")?;
     let table = read(mounts)?;
     let device = match table.lines().find_map(|line| device_of(line, mount)) {
         Some(device) => device,
@@ -41,7 +35,19 @@ pub(crate) fn key_of(fd: BorrowedFd<'_>, mounts: &str) -> Result<FileKey, Identi
             packed(fstat(fd).map_err(missing)?.st_dev)
         }
     };
-    Ok(FileKey { ino: field("ino:")?, dev: device, pad: 0 })
+    Ok(FileKey { ino: inode_of(fd)?, dev: device, pad: 0 })
+}
+
+/// The number of an open file's inode, which alone is no identity.
+pub(crate) fn inode_of(fd: BorrowedFd<'_>) -> Result<u64, IdentityError> {
+    field(fd, "ino:")
+}
+
+fn field(fd: BorrowedFd<'_>, name: &str) -> Result<u64, IdentityError> {
+    let path = descriptors::path_in("fdinfo", fd);
+    let info = read(&path)?;
+    let value = info.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+    value.ok_or_else(|| IdentityError::Missing { path, what: format!("'{name}'") })
 }
 
 /// A device number of stat(2), as the kernel packs it.

@@ -29,7 +29,7 @@ use thiserror::Error;
 use crate::kernel::Tags;
 
 pub(crate) use filing::{Filed, observe_filed};
-pub(crate) use identity::key_of;
+pub(crate) use identity::{inode_of, key_of};
 pub(crate) use names::with_names;
 
 /// All that was found out about a held exec.

@@ -76,9 +76,9 @@ pub fn user(task: Task) -> Option<u32> {
 
 /// The group of the unified hierarchy that the task is in.
 #[inline(always)]
-pub fn cgroup(task: Task) -> Option<u64> {
+pub fn cgroup(task: Task) -> Option<Pointer> {
     let set: Pointer = read(task.cast_const().cast(), offset!(task_cgroups))?;
-    super::cgroup::id(read(set, offset!(css_set_dfl_cgrp))?)
+    read(set, offset!(css_set_dfl_cgrp))
 }
 
 /// When the process was started, in nanoseconds of the boot clock.

@@ -21,11 +21,14 @@ pub(crate) const TESTS: &[Test] = tests![Normal, 120:
     a_declared_executable_makes_an_agent_also_after_an_upgrade_of_it,
     an_exec_of_a_declared_executable_that_fails_makes_no_agent,
     a_declared_unit_has_no_process_that_is_no_agents,
+    a_cgroup_that_the_system_manager_has_not_made_makes_no_agent,
+    an_executable_that_others_can_exchange_cannot_be_declared,
     a_declared_user_that_does_not_exist_keeps_the_daemon_from_starting,
     a_process_stays_with_the_agent_that_claimed_it_first,
 ];
 
 const TRY: [&str; 3] = ["sh", "-c", "hp-dynamic 7; echo \"status $?\""];
+const TRY_LINE: &str = "sh -c 'hp-dynamic 7; echo \"status $?\"'";
 /// Runs each line of its input as a command and says its status.
 const LOOP: [&str; 3] = ["sh", "-c", "while read -r line; do $line; echo \"status $?\"; done"];
 
@@ -143,6 +146,42 @@ fn a_declared_unit_has_no_process_that_is_no_agents() {
     }
     for name in ["before", "after"] {
         assert_eq!(eventually("it went on", || wrote(name)), "status 7\n");
+    }
+}
+
+fn a_cgroup_that_the_system_manager_has_not_made_makes_no_agent() {
+    works_unguarded(User::Bob, &TRY);
+    let mut daemon = with("[[agent]]\nname = \"units\"\nunit = \"hp-unit-*.service\"\n");
+    // As a user's own manager could make it, and as it is inside of a unit that is declared.
+    let (own, inner) = ("hp-own.scope/hp-unit-8.service", "system.slice/hp-unit-9.service/inner");
+    shell(&format!("cd /sys/fs/cgroup && mkdir -p {own} {inner}"));
+    let enter = |group: &str, name: &str| {
+        let line =
+            format!("echo $$ >/sys/fs/cgroup/{group}/cgroup.procs; exec setpriv --reuid=1002 {}", TRY_LINE);
+        Agent::start_plain(User::Root, name, &["sh", "-c", &line])
+    };
+    let said = enter(own, "nobody's").end();
+    assert!(said.output.contains("status 7"), "{said:?}");
+    let mut agent = enter(inner, "units");
+    is_held_and_released(&mut daemon, &mut agent);
+    assert_eq!(agent.end().code, 0);
+    shell(&format!("cd /sys/fs/cgroup && rmdir {own} hp-own.scope {inner} system.slice/hp-unit-9.service"));
+}
+
+fn an_executable_that_others_can_exchange_cannot_be_declared() {
+    daemon::take_down_shared();
+    shell(
+        "rm -rf /opt/hp-theirs; install -d -o bob /opt/hp-theirs; ln -s /usr/bin/env /opt/hp-theirs/claude",
+    );
+    let config =
+        format!("{}[[agent]]\nname = \"a\"\nexec = \"/opt/hp-theirs/claude\"\n", daemon::PLAIN_CONFIG);
+    daemon::prepare(&config, &[("50-tests.toml", programs::RULES)]);
+    let mut process = Process::start();
+    assert!(!process.ended().success(), "{}", process.log());
+    for word in
+        ["'/opt/hp-theirs' belongs to uid 1002", "declare a user or a unit instead", "config.toml:4:1"]
+    {
+        assert!(process.log().contains(word), "'{word}' is missing: {}", process.log());
     }
 }
 

@@ -47,6 +47,7 @@ fn main() -> std::process::ExitCode {
         load::TESTS,
         load::LOAD_TESTS,
         service::TESTS,
+        service::REBOOTED_TESTS,
         refusal::LSM_OFF,
         refusal::PREEMPT_FULL,
     ];

@@ -28,6 +28,8 @@ pub(crate) enum Boot {
     Package,
     /// As `Normal`, for the test that takes hours.
     Soak,
+    /// As `Package`, after a reboot of that guest.
+    Rebooted,
     /// With the preemption that is the hardest for the kernel, for the load that takes minutes.
     Load,
 }
@@ -64,6 +66,7 @@ pub(crate) fn run(all: &[Test]) -> ExitCode {
         Ok("package") => Boot::Package,
         Ok("soak") => Boot::Soak,
         Ok("load") => Boot::Load,
+        Ok("rebooted") => Boot::Rebooted,
         Ok("normal") => Boot::Normal,
         other => {
             eprintln!(

@@ -25,8 +25,16 @@ pub(crate) const TESTS: &[Test] = tests![Package, 180:
     a_gate_that_is_torn_out_is_shut_again_by_the_watchdog,
     while_the_service_is_stopped_execs_wait,
     an_installation_over_the_old_one_keeps_what_is_held,
+    an_upgrade_to_a_package_with_a_changed_program_leaves_no_gap,
     an_agent_cannot_remove_the_package,
     a_removal_takes_the_gate_down_and_a_purge_leaves_nothing_behind,
+    // The last before the reboot.
+    a_unit_of_an_agents_is_held_also_before_a_reboot,
+];
+
+/// After the reboot with which the boot of the package goes on.
+pub(crate) const REBOOTED_TESTS: &[Test] = tests![Rebooted, 180:
+    after_a_reboot_the_gate_is_there_before_the_agents,
 ];
 
 /// Runs each line of its input as a command and says its status.
@@ -216,6 +224,31 @@ fn an_installation_over_the_old_one_keeps_what_is_held() {
     is_still_held_and_runs_when_approved(&agent, &request);
 }
 
+fn an_upgrade_to_a_package_with_a_changed_program_leaves_no_gap() {
+    service::with_rules();
+    shell("rm -rf /tmp/hp-free /tmp/hp-enough /tmp/hp-package; touch /tmp/hp-free; chmod 666 /tmp/hp-free");
+    unguarded_it_runs("hp-forbidden --append /tmp/hp-free unguarded 0", "status 0");
+    assert_eq!(fs::read_to_string("/tmp/hp-free").unwrap(), "unguarded\n");
+    fs::write("/tmp/hp-free", "").unwrap();
+    // With a breath in between: dpkg has to get on as well.
+    let line = "while [ ! -e /tmp/hp-enough ]; do hp-forbidden --append /tmp/hp-free $$ 0 2>/dev/null; sleep 0.1; done; \
+                echo ended";
+    let mut loops: Vec<Agent> = (0..2).map(|_| Agent::start(&["sh", "-c", line])).collect();
+    let (agent, request) = held_agent();
+    let links = || shell("ls -d /sys/fs/bpf/holdpoint/links-*");
+    let before = links();
+    let said = service::upgrade();
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_ne!(links(), before, "the programs are the old ones: {}", service::journal());
+    is_still_held_and_runs_when_approved(&agent, &request);
+    fs::write("/tmp/hp-enough", "").unwrap();
+    for agent in &mut loops {
+        agent.said("ended");
+    }
+    assert_eq!(fs::read_to_string("/tmp/hp-free").unwrap(), "", "a denied program ran");
+    assert_eq!(service::install().code, 0, "the version from before comes back");
+}
+
 fn an_agent_cannot_remove_the_package() {
     service::with_rules();
     // That a removal works is what the next test shows.
@@ -252,4 +285,54 @@ fn a_removal_takes_the_gate_down_and_a_purge_leaves_nothing_behind() {
     assert_eq!(service::left_behind(), Vec::<String>::new());
     // As Debian has it: the number of a group could be given out again.
     assert_eq!(shell("getent group holdpoint | cut -d: -f1").trim(), "holdpoint");
+}
+
+/// An agent in a unit of its own, which tries all the while what a rule denies. What it writes outlives a reboot.
+const LOOPING: &str = "/etc/systemd/system/hp-loop-1.service";
+const TRIES: &str = "/var/lib/hp-loop";
+
+fn lines_of(name: &str) -> usize {
+    fs::read_to_string(Path::new(TRIES).join(name)).map_or(0, |text| text.lines().count())
+}
+
+fn a_unit_of_an_agents_is_held_also_before_a_reboot() {
+    shell(&format!("mkdir -p -m 777 {TRIES}; touch {TRIES}/ran; chmod 666 {TRIES}/ran"));
+    let unit = format!(
+        "[Unit]\nAfter=holdpointd.service\n[Service]\nUser=bob\nExecStart=/bin/sh -c 'while :; do \
+         hp-forbidden --append {TRIES}/ran x 0; echo tried >>{TRIES}/tried; sleep 0.1; done'\n\
+         [Install]\nWantedBy=multi-user.target\n"
+    );
+    fs::write(LOOPING, unit).unwrap();
+    systemctl(&["daemon-reload"]);
+    systemctl(&["start", "hp-loop-1.service"]);
+    eventually("it runs unguarded", || (lines_of("ran") > 0).then_some(()));
+    systemctl(&["stop", "hp-loop-1.service"]);
+    service::with_rules();
+    let config =
+        format!("{}[[agent]]\nname = \"loop\"\nunit = \"hp-loop-*.service\"\n", daemon::PLAIN_CONFIG);
+    fs::write(daemon::CONFIG, config).unwrap();
+    systemctl(&["restart", UNIT]);
+    fs::write(Path::new(TRIES).join("ran"), "").unwrap();
+    fs::write(Path::new(TRIES).join("tried"), "").unwrap();
+    shell(&format!("chmod 666 {TRIES}/tried"));
+    systemctl(&["enable", "--now", "hp-loop-1.service"]);
+    eventually("it has tried", || (lines_of("tried") > 5).then_some(()));
+    assert_eq!(lines_of("ran"), 0, "a denied program ran");
+    // It waits for a person when the host goes down.
+    let mut agent = Agent::start(&LOOP);
+    agent.say("hp-dynamic 7");
+    let request = service::request(&agent);
+    fs::write(Path::new(TRIES).join("pending"), request.id.as_str()).unwrap();
+    fs::write(Path::new(TRIES).join("before"), format!("{}\n", lines_of("tried"))).unwrap();
+}
+
+fn after_a_reboot_the_gate_is_there_before_the_agents() {
+    assert_eq!(property("ActiveState"), "active", "{}", service::journal());
+    assert!(service::status().enforcing);
+    let number = |name| fs::read_to_string(Path::new(TRIES).join(name)).unwrap().trim().to_owned();
+    let before: usize = number("before").parse().unwrap();
+    eventually("it has tried again", || (lines_of("tried") > before + 5).then_some(()));
+    assert_eq!(lines_of("ran"), 0, "a denied program ran");
+    let said = holdpoint_as(User::Root, None, &["show", &number("pending")]);
+    assert!(said.output.contains("booted again") && said.output.contains("cancelled"), "{said:?}");
 }

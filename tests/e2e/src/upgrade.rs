@@ -11,14 +11,17 @@ use crate::{
     support::{
         agent::Agent,
         cli::{User, shell},
-        daemon, programs,
+        daemon::{self, Process},
+        programs,
         snapshot::Snapshot,
+        wait::eventually,
     },
 };
 
 pub(crate) const TESTS: &[Test] = tests![Normal, 180:
     while_the_programs_are_replaced_nothing_runs_free,
     a_replacement_that_did_not_come_to_its_end_is_made_again,
+    pinned_maps_of_another_shape_are_refused_and_the_gate_stays_shut,
 ];
 
 const OBJECT: &str = "/usr/lib/holdpoint/holdpoint.bpf.o";
@@ -120,6 +123,26 @@ fn a_replacement_that_did_not_come_to_its_end_is_made_again() {
     daemon.start_again();
     assert_eq!(links(), before);
     let mut agent = Agent::start(&["sh", "-c", "hp-dynamic 7; echo \"status $?\""]);
+    let request = daemon.request(&agent);
+    daemon.approve(&request);
+    assert!(agent.end().output.contains("status 7"));
+}
+
+fn pinned_maps_of_another_shape_are_refused_and_the_gate_stays_shut() {
+    let mut daemon = daemon::with(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
+    let mut agent = Agent::start(&["sh", "-c", "read -r line; hp-dynamic 7; echo \"status $?\""]);
+    daemon.stop();
+    // The map of one name is another.
+    shell(&format!("cd {PINS}/maps && mv holds aside && mv retries holds"));
+    let mut next = Process::start();
+    assert!(!next.ended().success());
+    for word in ["its map 'holds' is", "ours is", "--take-down", "the gate is shut"] {
+        assert!(next.log().contains(word), "'{word}' is missing: {}", next.log());
+    }
+    agent.say("go");
+    eventually("the exec is held without a daemon", || agent.stopped_child());
+    shell(&format!("cd {PINS}/maps && mv holds retries && mv aside holds"));
+    daemon.start_again();
     let request = daemon.request(&agent);
     daemon.approve(&request);
     assert!(agent.end().output.contains("status 7"));

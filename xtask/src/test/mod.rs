@@ -30,6 +30,22 @@ const BOOT_VARIABLE: &str = "HOLDPOINT_E2E_BOOT";
 /// The boot whose guest has nothing of holdpoint but the package, as a file.
 const PACKAGE_BOOT: &str = "package";
 
+/// Runs the tests in the guest. The boot of the package goes on after a reboot of the guest.
+const RUN_TESTS: &str = r#"
+tests() { ./holdpoint-e2e --test-threads=1 ${HOLDPOINT_E2E_FILTER:+$HOLDPOINT_E2E_FILTER}; }
+[ "$HOLDPOINT_E2E_BOOT" = package ] || { tests; exit; }
+if [ -e /root/rebooted ]; then
+    HOLDPOINT_E2E_BOOT=rebooted tests
+    exit
+fi
+tests || exit
+touch /root/rebooted
+sync
+# At once, as by a loss of power: what is held has no time to end.
+systemctl reboot --force --force
+exec sleep 600
+"#;
+
 /// Tells the soak how many holds there are to be.
 const HOLDS_VARIABLE: &str = "HOLDPOINT_E2E_HOLDS";
 
@@ -113,7 +129,7 @@ fn unit(filter: Option<&str>, tally: &mut Tally) -> anyhow::Result<()> {
 fn boots(kernel: Option<Kernel>) -> Vec<(&'static str, Boot)> {
     let plain = |kernel| Boot::plain(kernel, BOOT_LIMIT);
     let mut boots: Vec<_> = Kernel::ALL.map(|kernel| ("normal", plain(kernel))).into();
-    boots.extend(Kernel::ALL.map(|kernel| (PACKAGE_BOOT, plain(kernel))));
+    boots.extend(Kernel::ALL.map(|kernel| (PACKAGE_BOOT, Boot { reboots: true, ..plain(kernel) })));
     boots.push(("lsm-off", Boot { lsm_off: true, ..plain(Kernel::V6_12) }));
     boots.push(("preempt-full", Boot { preempt: Some(Preempt::Full), ..plain(Kernel::V6_1) }));
     boots.retain(|(_, boot)| wanted(kernel).contains(&boot.kernel));
@@ -128,8 +144,7 @@ fn add_tests(payload: &mut Payload, binary: &Path, filter: Option<&str>) -> anyh
     let content = std::fs::read(binary).with_context(|| format!("read {}", binary.display()))?;
     payload.add_content("holdpoint-e2e", content)?;
     payload.set("HOLDPOINT_E2E_FILTER", filter.unwrap_or_default())?;
-    let script = "exec ./holdpoint-e2e --test-threads=1 ${HOLDPOINT_E2E_FILTER:+$HOLDPOINT_E2E_FILTER}\n";
-    payload.add_content("e2e.sh", script.into())
+    payload.add_content("e2e.sh", RUN_TESTS.into())
 }
 
 /// Runs one boot. A failure is counted and said, and the other boots go on.

@@ -38,6 +38,8 @@ pub(crate) struct Boot {
     pub(crate) interactive: bool,
     /// Counts instructions instead of time.
     pub(crate) counting: bool,
+    /// Lets the guest boot again, with the disk as it is, and the files run again.
+    pub(crate) reboots: bool,
 }
 
 /// How a run ended.
@@ -60,6 +62,7 @@ impl Boot {
             timeout,
             interactive: false,
             counting: false,
+            reboots: false,
         }
     }
 
@@ -109,5 +112,6 @@ fn boot(options: &VmOptions) -> Boot {
         timeout: Duration::from_secs(options.timeout),
         interactive: options.interactive,
         counting: options.counting,
+        reboots: false,
     }
 }

@@ -38,7 +38,10 @@ pub(super) fn command(boot: &Boot, disks: &Disks<'_>) -> anyhow::Result<Command>
     // QEMU dies with xtask, however that ends.
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]);
-    command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+    command.args(["-nodefaults", "-no-user-config", "-display", "none"]);
+    if !boot.reboots {
+        command.arg("-no-reboot");
+    }
     command.args(processors(boot));
     command.arg("-m").arg(boot.memory.to_string());
     command.arg("-kernel").arg(&disks.kernel.vmlinuz).arg("-initrd").arg(disks.initramfs);

@@ -40,6 +40,18 @@ pub(crate) fn install() -> Said {
     run(Command::new("dpkg").args(["--install", PACKAGE]))
 }
 
+/// Installs a later version, whose eBPF object is another one: what stands behind the end of an ELF file means nothing.
+pub(crate) fn upgrade() -> Said {
+    let unpacked = "/tmp/hp-package";
+    shell(&format!(
+        "dpkg-deb --raw-extract {PACKAGE} {unpacked} && \
+         echo another >>{unpacked}/usr/lib/holdpoint/holdpoint.bpf.o && \
+         sed --in-place 's/^Version: .*/&+1/' {unpacked}/DEBIAN/control && \
+         dpkg-deb --build {unpacked} {unpacked}.deb"
+    ));
+    run(Command::new("dpkg").args(["--install", &format!("{unpacked}.deb")]))
+}
+
 /// The service with the rules of the tests, as it is after an installation.
 pub(crate) fn with_rules() {
     if !Path::new("/usr/sbin/holdpointd").exists() {
