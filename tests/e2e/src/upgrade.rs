@@ -130,7 +130,8 @@ fn a_replacement_that_did_not_come_to_its_end_is_made_again() {
 
 fn pinned_maps_of_another_shape_are_refused_and_the_gate_stays_shut() {
     let mut daemon = daemon::with(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
-    let mut agent = Agent::start(&["sh", "-c", "read -r line; hp-dynamic 7; echo \"status $?\""]);
+    let mut agent = Agent::start(&["sh", "-c", "echo ready; read -r line; hp-dynamic 7; echo \"status $?\""]);
+    agent.said("ready");
     daemon.stop();
     // The map of one name is another.
     shell(&format!("cd {PINS}/maps && mv holds aside && mv retries holds"));
