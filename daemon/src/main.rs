@@ -13,6 +13,7 @@ mod service;
 mod store;
 mod sys;
 mod take_down;
+mod watch;
 
 use std::{
     io::{IsTerminal, Write as _},

@@ -24,6 +24,7 @@ use crate::{
     service::Manager,
     store::Store,
     sys::{clock, memory},
+    watch,
 };
 
 /// Anybody may ask to be tagged; being tagged takes rights away and gives none.
@@ -83,6 +84,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::spawn(api::serve(control, Door::Control, desk.clone(), access.clone())),
         tokio::spawn(api::serve(agents, Door::Agent, desk.clone(), access)),
     ];
+    let watcher = tokio::spawn(watch::run(desk.clone()));
     // The engine answers itself: its loop turns, and the programs are attached.
     match desk.status().await {
         Ok(status) if status.enforcing => {}
@@ -94,6 +96,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     info!("enforcing: listed execs of agents are held");
     wait_for_the_end(&desk, &manager).await?;
     manager.stopping();
+    watcher.abort();
     for door in doors {
         door.abort();
     }

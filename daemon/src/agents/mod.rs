@@ -73,6 +73,26 @@ pub(crate) fn resolve(declared: &[Declared]) -> Result<Agents, Vec<Diagnostic>> 
 }
 
 impl Agents {
+    /// The declared executables alone, as they are now. What is wrong with them was told when they were resolved.
+    pub(crate) fn executables_of(declared: &[Declared]) -> Self {
+        let mut agents = Self::default();
+        for entry in declared {
+            let How::Executable(path) = &entry.how else { continue };
+            let Ok(found) = executables::find(path) else { continue };
+            agents.files.extend(found.file.map(|file| (entry.name.clone(), file)));
+            agents.places.extend(found.places.into_iter().map(|place| (entry.name.clone(), place)));
+        }
+        agents
+    }
+
+    /// Whether it is by the same things that agents are found.
+    pub(crate) fn finds_as(&self, other: &Self) -> bool {
+        self.files == other.files
+            && self.places == other.places
+            && self.users == other.users
+            && self.units == other.units
+    }
+
     /// The names of all agents, each once.
     pub(crate) fn names(&self) -> Vec<&str> {
         let users = self.users.iter().map(|(name, _)| name);

@@ -4,18 +4,20 @@ use std::{future::Future, sync::Arc};
 
 use futures_util::{Stream, stream};
 use holdpoint_core::{
+    agent::Declared,
     config::Config,
+    policy::Policy,
     request::Voter,
     wire::{
         AgentList, AttachAnswer, AttachBody, Change, Log, Problem, Reloaded, RequestList, RequestView,
         RunAnswer, RunBody, Status, VoteBody,
     },
 };
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{
     api::{Desk, Kind, Peer, Which},
-    rules::{self, Rules},
+    rules::{self, Found, Rules},
 };
 
 /// A question to the engine, with the place for the answer.
@@ -30,6 +32,7 @@ pub(super) enum Command {
     Install(Box<Rules>, Reply<Reloaded>),
     Log { after: Option<u64>, limit: u32, request: Option<String>, reply: Reply<Log> },
     Mine(Peer, Reply<RequestList>),
+    Found(Option<Box<Found>>, Option<String>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -42,9 +45,26 @@ pub(crate) struct EngineHandle {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) changes: broadcast::Sender<Change>,
     pub(super) config: Arc<Config>,
+    pub(super) in_force: watch::Receiver<Arc<Policy>>,
 }
 
 impl EngineHandle {
+    /// The rules in force, as they change.
+    pub(crate) fn in_force(&self) -> watch::Receiver<Arc<Policy>> {
+        self.in_force.clone()
+    }
+
+    /// What the configuration declares. It stays the same as long as the daemon runs.
+    pub(crate) fn declared(&self) -> &[Declared] {
+        &self.config.agents
+    }
+
+    /// Hands over what was found, and what is wrong with the looking.
+    pub(crate) async fn found(&self, found: Option<Box<Found>>, problem: Option<String>) {
+        // An engine that has ended lists nothing any more.
+        let _ended = self.commands.send(Command::Found(found, problem)).await;
+    }
+
     /// Stops the engine, after all that it has begun is written. The gate stays shut.
     pub(crate) async fn stop(&self) {
         let (done, stopped) = oneshot::channel();

@@ -12,6 +12,7 @@ mod declared;
 mod effects;
 mod entry;
 mod filings;
+mod found;
 mod handle;
 mod kernel_events;
 mod proof;
@@ -32,9 +33,9 @@ use std::{
 };
 
 use holdpoint_core::{
-    config::Config, id::HoldId, id::RequestId, time::BootTime, time::WallTime, wire::Change,
+    config::Config, id::HoldId, id::RequestId, policy::Policy, time::BootTime, time::WallTime, wire::Change,
 };
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::{
     kernel::Gate,
@@ -76,6 +77,10 @@ pub(crate) struct Engine {
     agents_began: HashMap<u32, BootTime>,
     pulse: pulse::Pulse,
     proof: proof::Proof,
+    /// Why files that change may not be found, while it is so.
+    watch_problem: Option<String>,
+    /// The rules in force, for whoever looks for their files.
+    in_force: watch::Sender<Arc<Policy>>,
     observations: mpsc::Sender<Observation>,
     changes: broadcast::Sender<Change>,
 }

@@ -76,6 +76,7 @@ impl Engine {
         if self.pulse.manager.reload_has_failed() {
             problems.push("the last reload failed, the rules before it are in force".to_owned());
         }
+        problems.extend(self.watch_problem.clone());
         let held = self.entries.values().filter(|entry| entry.kernel.phase == PHASE_HELD).count();
         sentence(&problems, self.rules.policy.rules().len(), held, self.pending())
     }

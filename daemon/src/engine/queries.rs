@@ -1,5 +1,7 @@
 //! Answers to the API.
 
+use std::sync::Arc;
+
 use holdpoint_core::{
     id::{REQUEST_ID_LENGTH, RequestId, parse_prefix},
     request::{Vote, VoteError, VoteKind, Voter},
@@ -41,6 +43,7 @@ impl Engine {
                 drop(reply.send(self.log(after, limit, request.as_deref())));
             }
             Command::Mine(peer, reply) => drop(reply.send(self.mine(peer))),
+            Command::Found(found, problem) => self.found(found, problem),
             Command::Stop(done) => {
                 self.writes.push(log_entry(LogEvent::Stopped));
                 self.flush();
@@ -149,6 +152,7 @@ impl Engine {
         }
         problems.extend(self.proof.problem().map(str::to_owned));
         let enforcing = enforcing && self.proof.problem().is_none();
+        problems.extend(self.watch_problem.clone());
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             enforcing,
@@ -176,6 +180,7 @@ impl Engine {
         if !self.prove() {
             warnings.extend(self.proof.problem().map(str::to_owned));
         }
+        self.in_force.send_replace(Arc::clone(&self.rules.policy));
         self.reload_has_worked();
         self.writes.push(log_entry(LogEvent::PolicyLoaded { rules: count }));
         info!(

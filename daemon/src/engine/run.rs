@@ -18,7 +18,7 @@ use holdpoint_core::{
 };
 use tokio::{
     io::unix::AsyncFd,
-    sync::{broadcast, mpsc},
+    sync::{broadcast, mpsc, watch},
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 use tracing::{error, warn};
@@ -88,7 +88,13 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
     let (commands, questions) = mpsc::channel(COMMANDS);
     let (observations, observed) = mpsc::channel(OBSERVATIONS);
     let (changes, _) = broadcast::channel(CHANGES);
-    let handle = EngineHandle { commands, changes: changes.clone(), config: Arc::clone(&parts.config) };
+    let (in_force, rules_in_force) = watch::channel(Arc::clone(&parts.rules.policy));
+    let handle = EngineHandle {
+        commands,
+        changes: changes.clone(),
+        config: Arc::clone(&parts.config),
+        in_force: rules_in_force,
+    };
     let mut gate = parts.gate;
     let (mut doorbells, filings) = (gate.take_doorbells(), gate.take_filings());
     // Nobody has read it since the last daemon. The first sweep finds what they were about, and a full buffer would
@@ -118,6 +124,8 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
         agents_began: HashMap::new(),
         pulse: super::pulse::Pulse::new(parts.manager),
         proof: super::proof::Proof::default(),
+        watch_problem: None,
+        in_force,
         observations,
         changes,
     };

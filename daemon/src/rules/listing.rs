@@ -16,7 +16,10 @@ use nix::{
     sys::stat::Mode,
 };
 
-use super::RulesError;
+use super::{
+    RulesError,
+    directories::{Directories, MAX_WATCHED},
+};
 use crate::observe::key_of;
 
 /// What the kernel half shall look for.
@@ -24,6 +27,7 @@ use crate::observe::key_of;
 pub(super) struct Listing {
     pub(super) files: HashMap<FileKey, Vec<Vec<u8>>>,
     pub(super) names: Vec<Name>,
+    pub(super) directories: Directories,
     pub(super) warnings: Vec<Diagnostic>,
 }
 
@@ -47,9 +51,13 @@ const MAX_GLOB_ENTRIES: usize = 500_000;
 
 pub(super) fn list(policy: &Policy) -> Result<Listing, RulesError> {
     let mut listing = Listing::default();
-    for name in policy.names() {
-        for directory in SEARCH_PATH {
-            let path = Path::new(directory).join(std::ffi::OsStr::from_bytes(&name));
+    let names = policy.names();
+    for directory in SEARCH_PATH {
+        let resolved = listing.directories.path(Path::new(directory));
+        for name in &names {
+            let name = std::ffi::OsStr::from_bytes(name);
+            let path = Path::new(directory).join(name);
+            listing.directories.name(&resolved, name);
             // A link to a file of another name is one program of several in one file: the name decides.
             let target = path.canonicalize().ok();
             if target.is_some_and(|target| target.file_name() == path.file_name()) {
@@ -58,6 +66,7 @@ pub(super) fn list(policy: &Policy) -> Result<Listing, RulesError> {
         }
     }
     for pattern in policy.paths() {
+        listing.directories.path(Path::new(&pattern.text));
         if !listing.add(Path::new(&pattern.text)) {
             let message = format!(
                 "'{}' is not there, or no executable file; its name is gated all the same",
@@ -67,8 +76,19 @@ pub(super) fn list(policy: &Policy) -> Result<Listing, RulesError> {
         }
     }
     for pattern in policy.globs() {
-        let found = expand(policy, pattern)
-            .map_err(|message| RulesError::Wrong(vec![at(pattern, Severity::Error, message)]))?;
+        let mut directories = std::mem::take(&mut listing.directories);
+        let expanded = expand(policy, pattern, &mut directories);
+        listing.directories = directories;
+        let (found, all_watched) =
+            expanded.map_err(|message| RulesError::Wrong(vec![at(pattern, Severity::Error, message)]))?;
+        if !all_watched {
+            let message = format!(
+                "below '{}' are more than {MAX_WATCHED} directories; in some of them a new file is not listed before \
+                 the next reload",
+                pattern.literal_prefix()
+            );
+            listing.warnings.push(at(pattern, Severity::Warning, message));
+        }
         if found.is_empty() {
             let message = format!("no executable file matches '{}' now", pattern.text);
             listing.warnings.push(at(pattern, Severity::Warning, message));
@@ -112,12 +132,20 @@ fn executable_key(path: &Path) -> Option<FileKey> {
     key_of(file.as_fd(), "/proc/self/mountinfo").ok()
 }
 
-/// The files that match a glob now.
-fn expand(policy: &Policy, pattern: &Pattern) -> Result<Vec<PathBuf>, String> {
+/// The files that match a glob now, and whether there was room to watch all directories where others can come.
+fn expand(
+    policy: &Policy,
+    pattern: &Pattern,
+    watched: &mut Directories,
+) -> Result<(Vec<PathBuf>, bool), String> {
     let mut found = Vec::new();
+    let mut all_watched = true;
     let mut seen = 0;
-    let mut directories = vec![PathBuf::from(pattern.literal_prefix())];
-    while let Some(directory) = directories.pop() {
+    let deepest = levels(pattern);
+    watched.path(Path::new(pattern.literal_prefix()));
+    let mut directories = vec![(PathBuf::from(pattern.literal_prefix()), 0)];
+    while let Some((directory, level)) = directories.pop() {
+        all_watched &= watched.whole(&directory);
         // What cannot be read now is gated by its name, and by the next reload.
         for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
             seen += 1;
@@ -128,10 +156,16 @@ fn expand(policy: &Policy, pattern: &Pattern) -> Result<Vec<PathBuf>, String> {
                 ));
             }
             let path = entry.path();
+            let kind = entry.file_type();
             // Links to directories are not followed: they can lead in a circle.
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                directories.push(path);
+            if kind.as_ref().is_ok_and(std::fs::FileType::is_dir) {
+                if level < deepest {
+                    directories.push((path, level + 1));
+                }
             } else if policy.listed(&Exec { names: &[], paths: &[path.as_os_str().as_bytes()] }) {
+                if kind.is_ok_and(|kind| kind.is_symlink()) {
+                    watched.path(&path);
+                }
                 found.push(path);
             }
             if found.len() > MAX_GLOB_FILES {
@@ -142,7 +176,14 @@ fn expand(policy: &Policy, pattern: &Pattern) -> Result<Vec<PathBuf>, String> {
             }
         }
     }
-    Ok(found)
+    Ok((found, all_watched))
+}
+
+/// How many directories below its literal prefix a glob can lead down.
+fn levels(pattern: &Pattern) -> usize {
+    let rest = pattern.text.strip_prefix(pattern.literal_prefix()).unwrap_or(&pattern.text);
+    let rest = rest.trim_start_matches('/');
+    if rest.contains("**") { usize::MAX } else { rest.matches('/').count() }
 }
 
 fn padded(name: &[u8]) -> Option<Name> {

@@ -1,10 +1,12 @@
 //! The rules as the daemon has them: the policy from its files, and what the kernel half shall look for.
 #![forbid(unsafe_code)]
 
+mod again;
+mod directories;
 mod files;
 mod listing;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use holdpoint_abi::{FileKey, Hold, LISTED_HOLD, LISTED_REFUSE, MATCHED_FILE, Name};
 use holdpoint_core::{
@@ -19,10 +21,13 @@ use crate::{
     observe::Observed,
 };
 
+pub(crate) use again::{Found, find_again};
+pub(crate) use directories::{Directories, Interest};
+
 /// Rules in force, or about to be.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
-    pub(crate) policy: Policy,
+    pub(crate) policy: Arc<Policy>,
     /// Files that the kernel half looks for, each with the paths by which rules know it.
     pub(crate) files: HashMap<FileKey, Vec<Vec<u8>>>,
     /// Names that the kernel half looks for.
@@ -58,7 +63,7 @@ pub(crate) enum Ruling {
 pub(crate) fn load(config: &Config) -> Result<Rules, RulesError> {
     let sources = files::read(&config.policies)?;
     let (policy, mut warnings) = holdpoint_core::policy::parse(&sources).map_err(RulesError::Wrong)?;
-    let policy = policy.with_defaults(config.defaults);
+    let policy = Arc::new(policy.with_defaults(config.defaults));
     let listing = listing::list(&policy)?;
     warnings.extend(listing.warnings);
     let mut agents = agents::resolve(&config.agents).map_err(RulesError::Wrong)?;

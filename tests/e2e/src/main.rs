@@ -12,6 +12,7 @@
 mod access;
 mod attaching;
 mod bad_input;
+mod changing;
 mod declared;
 mod endings;
 mod files;
@@ -34,6 +35,7 @@ fn main() -> std::process::ExitCode {
         parents::TESTS,
         endings::TESTS,
         files::TESTS,
+        changing::TESTS,
         access::TESTS,
         lifecycle::TESTS,
         declared::TESTS,

@@ -1,0 +1,159 @@
+//! Files that changed: what the rules in force are about now.
+
+use std::{collections::HashMap, sync::Arc};
+
+use holdpoint_abi::{FileKey, MAX_FILES};
+use holdpoint_core::{
+    agent::{Declared, How},
+    policy::{Action, Exec, Policy},
+};
+use tracing::warn;
+
+use super::{Directories, Rules, RulesError, last_component, listing};
+use crate::agents::Agents;
+
+/// What the rules in force and the declared executables mean now.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The rules by which it was found. They may have been replaced meanwhile.
+    pub(crate) policy: Arc<Policy>,
+    files: HashMap<FileKey, Vec<Vec<u8>>>,
+    /// With nothing but executables.
+    agents: Agents,
+    /// Where a change would make it mean something else.
+    pub(crate) directories: Directories,
+}
+
+/// Looks for the files of rules and declarations again.
+///
+/// # Errors
+/// When a rule is about more files than there is room for.
+pub(crate) fn find_again(policy: &Arc<Policy>, declared: &[Declared]) -> Result<Found, RulesError> {
+    let listing = listing::list(policy)?;
+    let mut directories = listing.directories;
+    for entry in declared {
+        if let How::Executable(path) = &entry.how {
+            directories.path(path);
+        }
+    }
+    let agents = Agents::executables_of(declared);
+    Ok(Found { policy: Arc::clone(policy), files: listing.files, agents, directories })
+}
+
+impl Rules {
+    /// The same rules with the files that are there now; none where nothing is different.
+    ///
+    /// A file that was listed stays so by its inode, though its path leads to another one now: it may have been renamed,
+    /// or have another hard link, and nobody but the operator should take it out of the rules. The next reload does.
+    /// Not what a rule allows: a file that is given its inode number would inherit that.
+    pub(crate) fn with_found(&self, found: Found) -> Option<Self> {
+        let mut files = found.files;
+        let stale: Vec<_> = self
+            .files
+            .iter()
+            .filter(|(key, paths)| !files.contains_key(*key) && !self.allows(paths))
+            .map(|(key, paths)| (*key, paths.clone()))
+            .collect();
+        if files.len() + stale.len() <= MAX_FILES {
+            files.extend(stale);
+        } else {
+            let (now, before) = (files.len(), stale.len());
+            warn!(
+                now,
+                before, "no room for all inodes that were ever listed; those without a path are forgotten"
+            );
+        }
+        let agents = Agents {
+            files: found.agents.files,
+            places: found.agents.places,
+            warnings: Vec::new(),
+            ..self.agents.clone()
+        };
+        if files == self.files && agents.finds_as(&self.agents) {
+            return None;
+        }
+        let policy = Arc::clone(&self.policy);
+        Some(Self { policy, files, names: self.names.clone(), agents, warnings: Vec::new() })
+    }
+
+    fn allows(&self, paths: &[Vec<u8>]) -> bool {
+        let names: Vec<&[u8]> = paths.iter().map(|path| last_component(path)).collect();
+        let paths: Vec<&[u8]> = paths.iter().map(Vec::as_slice).collect();
+        self.policy.decide(&Exec { names: &names, paths: &paths }).action == Action::Allow
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+    use holdpoint_core::policy::SourceFile;
+
+    use super::*;
+
+    fn put(path: &Path) {
+        fs::write(path, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn rules(text: &str) -> Rules {
+        let source = SourceFile { name: "10-test.toml".to_owned(), text: text.to_owned() };
+        let (policy, _) = holdpoint_core::policy::parse(&[source]).unwrap();
+        let policy = Arc::new(policy);
+        let found = find_again(&policy, &[]).unwrap();
+        Rules { policy, ..Rules::default() }.with_found(found).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_file_that_came_is_found_and_one_that_went_stays_listed_unless_it_was_allowed() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        for name in ["asked", "free"] {
+            fs::create_dir(root.join(name)).unwrap();
+            put(&root.join(name).join("old"));
+        }
+        let rule = |name: &str, action: &str| {
+            format!(
+                "[[rule]]\nname = \"{name}\"\nexec = [\"{}/{name}/*\"]\naction = \"{action}\"\n",
+                root.display()
+            )
+        };
+        let rules = rules(&(rule("asked", "ask") + &rule("free", "allow")));
+        assert_eq!(rules.files.len(), 2);
+        assert!(rules.with_found(find_again(&rules.policy, &[]).unwrap()).is_none(), "nothing changed");
+        for name in ["asked", "free"] {
+            // Another file system object, so that no inode number is given out again.
+            put(&root.join(name).join("new"));
+            fs::rename(root.join(name).join("old"), root.join(format!("{name}-old"))).unwrap();
+        }
+        let after = rules.with_found(find_again(&rules.policy, &[]).unwrap()).unwrap();
+        let mut paths: Vec<String> =
+            after.files.values().flatten().map(|path| String::from_utf8(path.clone()).unwrap()).collect();
+        paths.sort();
+        let expected: Vec<String> =
+            ["asked/new", "asked/old", "free/new"].map(|path| format!("{}/{path}", root.display())).into();
+        assert_eq!(paths, expected);
+    }
+
+    #[test]
+    fn a_glob_is_watched_as_deep_as_it_can_match() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("one/two/three")).unwrap();
+        let watched = |glob: &str| {
+            let text =
+                format!("[[rule]]\nname = \"g\"\nexec = [\"{}/{glob}\"]\naction = \"ask\"\n", root.display());
+            let source = SourceFile { name: "10-test.toml".to_owned(), text };
+            let policy = Arc::new(holdpoint_core::policy::parse(&[source]).unwrap().0);
+            let found = find_again(&policy, &[]).unwrap();
+            let whole = found
+                .directories
+                .iter()
+                .filter(|(_, interest)| **interest == super::super::Interest::Everything);
+            whole.count()
+        };
+        assert_eq!(watched("*"), 1);
+        assert_eq!(watched("*/x*"), 2);
+        assert_eq!(watched("**/x*"), 4);
+    }
+}
