@@ -72,6 +72,9 @@ pub(crate) enum Command {
         /// What it is for. People see it as the agent's own claim.
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
+        /// Put it into a scope of the system's service manager first, which it cannot leave unless it is root.
+        #[arg(long)]
+        scope: bool,
         /// The program and its arguments, after `--`.
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<OsString>,

@@ -67,6 +67,9 @@ pub struct RunBody {
     /// What it says that it is for.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Whether it is to be put into a scope of the system's service manager first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scope: bool,
 }
 
 /// Answer to `POST /v1/agents`.

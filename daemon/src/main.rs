@@ -8,6 +8,7 @@ mod kernel;
 mod observe;
 mod preflight;
 mod rules;
+mod scope;
 mod serve;
 mod service;
 mod store;

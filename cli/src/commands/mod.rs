@@ -42,9 +42,9 @@ pub(crate) struct Context {
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { global, command } = arguments;
     match command {
-        Command::Run { agent, reason, command } => {
+        Command::Run { agent, reason, scope, command } => {
             let socket = socket(&global, AGENT_SOCKET);
-            Err(run::become_agent(&socket, agent, reason, &command))
+            Err(run::become_agent(&socket, agent, reason, scope, &command))
         }
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { directory } => generate::man(&directory),

@@ -14,19 +14,19 @@ pub(super) fn become_agent(
     socket: &Path,
     name: String,
     reason: Option<String>,
+    scope: bool,
     command: &[OsString],
 ) -> Failure {
-    match tag(socket, name, reason) {
+    match tag(socket, &RunBody { name, reason, scope }) {
         Ok(()) => become_command(command),
         Err(failure) => Failure::NotRun(Box::new(failure)),
     }
 }
 
 /// Asks the daemon for the tag. With the runtime its connections are gone when this returns.
-fn tag(socket: &Path, name: String, reason: Option<String>) -> Result<(), Failure> {
+fn tag(socket: &Path, body: &RunBody) -> Result<(), Failure> {
     only_thread()?;
-    let body = RunBody { name, reason };
-    let answer: RunAnswer = super::block_on(async { Client::new(socket)?.post("/v1/agents", &body).await })?;
+    let answer: RunAnswer = super::block_on(async { Client::new(socket)?.post("/v1/agents", body).await })?;
     if answer.agent.0 == 0 {
         return Err(Failure::Internal(
             "cannot become an agent: holdpointd answered with agent 0, which is none".into(),

@@ -70,6 +70,18 @@ fn the_process_that_was_tagged_becomes_the_command() {
 }
 
 #[test]
+fn a_scope_is_asked_for_only_when_it_is_wanted() {
+    let daemon = Daemon::start(&[("POST /v1/agents", 200, r#"{"agent":3}"#)]);
+    assert!(daemon.run(&["run", "--agent", "a", "--scope", "--", "true"]).status.success());
+    assert_eq!(daemon.calls()[0].body, r#"{"name":"a","reason":null,"scope":true}"#);
+    let daemon =
+        Daemon::start(&[("POST /v1/agents", 503, &problem("unavailable", 503, "cannot start the scope"))]);
+    let output = daemon.run(&["run", "--agent", "a", "--scope", "--", "echo", "it ran"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(69), ""));
+    assert!(stderr(&output).contains("cannot start the scope"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_command_that_cannot_be_executed_ends_as_in_a_shell() {
     let daemon = Daemon::start(&[("POST /v1/agents", 200, r#"{"agent":3}"#)]);
     let missing = daemon.run(&["run", "--agent", "a", "--", "no-such-program-\u{1b}"]);

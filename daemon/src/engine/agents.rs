@@ -18,12 +18,19 @@ use crate::{
 /// Nanoseconds of a clock tick in `/proc/PID/stat`.
 const TICK: u64 = 10_000_000;
 
+/// A process that can be tagged.
+pub(super) struct Candidate {
+    pub(super) pid: u32,
+    process: Process,
+    start_ticks: u64,
+}
+
 impl Engine {
-    /// Tags the process at the other end of a connection. It waits for the answer, so it has not yet become
-    /// the program that it is to run.
-    pub(super) fn tag(&mut self, peer: Peer, body: RunBody) -> Result<RunAnswer, Problem> {
-        let refused = |why: String| Kind::CannotTag.with(format!("cannot tag the calling process: {why}"));
-        check(&body).map_err(&refused)?;
+    /// Whether the process at the other end of a connection can be tagged. It waits for the answer, so it has not yet
+    /// become the program that it is to run.
+    pub(super) fn may_tag(&self, peer: Peer, body: &RunBody) -> Result<Candidate, Problem> {
+        let refused = |why: String| cannot_tag(&why);
+        check(body).map_err(&refused)?;
         let pid = peer
             .pid
             .ok_or_else(|| refused("it is in a pid namespace that the daemon cannot see".to_owned()))?;
@@ -47,20 +54,26 @@ impl Engine {
                 agent.name
             )));
         }
+        Ok(Candidate { pid, process, start_ticks: stat.start_ticks })
+    }
+
+    /// Tags the process at the other end of a connection.
+    pub(super) fn tag(&mut self, peer: Peer, body: RunBody) -> Result<RunAnswer, Problem> {
+        let Candidate { pid, process, start_ticks } = self.may_tag(peer, &body)?;
         let agent = self
             .store
             .new_agent(&NewAgent {
                 name: body.name.clone(),
                 claim: body.reason.as_deref().map(Alleged::from),
                 root_pid: pid,
-                root_start: stat.start_ticks,
+                root_start: start_ticks,
                 boot_id: self.boot_id.clone(),
                 uid: peer.uid,
                 login_uid: process::login_uid(pid),
                 tagged_at: clock::wall(),
             })
             .map_err(|cause| Kind::StoreFailed.with(cause.to_string()))?;
-        self.gate.tags().set(&process, agent.0).map_err(|cause| refused(cause.to_string()))?;
+        self.gate.tags().set(&process, agent.0).map_err(|cause| cannot_tag(&cause.to_string()))?;
         info!(agent = %body.name, pid, "tagged a process as an agent");
         self.writes.push(Write::Log {
             at: clock::wall(),
@@ -70,6 +83,10 @@ impl Engine {
         });
         Ok(RunAnswer { agent })
     }
+}
+
+fn cannot_tag(why: &str) -> Problem {
+    Kind::CannotTag.with(format!("cannot tag the calling process: {why}"))
 }
 
 fn check(body: &RunBody) -> Result<(), String> {

@@ -18,6 +18,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::{
     api::{Desk, Kind, Peer, Which},
     rules::{self, Found, Rules},
+    scope::{self, Scopes},
 };
 
 /// A question to the engine, with the place for the answer.
@@ -25,6 +26,7 @@ pub(super) enum Command {
     Requests(Which, u32, Reply<RequestList>),
     Request(String, Reply<RequestView>),
     Vote { prefix: String, body: VoteBody, voter: Voter, reply: Reply<RequestView> },
+    MayTag { peer: Peer, body: RunBody, reply: Reply<u32> },
     Tag { peer: Peer, body: RunBody, reply: Reply<RunAnswer> },
     Attach { body: AttachBody, voter: Voter, reply: Reply<AttachAnswer> },
     Agents(Reply<AgentList>),
@@ -46,6 +48,7 @@ pub(crate) struct EngineHandle {
     pub(super) changes: broadcast::Sender<Change>,
     pub(super) config: Arc<Config>,
     pub(super) in_force: watch::Receiver<Arc<Policy>>,
+    pub(super) scopes: Scopes,
 }
 
 impl EngineHandle {
@@ -104,6 +107,13 @@ impl Desk for EngineHandle {
     }
 
     async fn tag(&self, peer: Peer, body: RunBody) -> Result<RunAnswer, Problem> {
+        if body.scope {
+            // systemd may take its time: neither the engine nor another caller waits for it. The tag looks at the
+            // process once more.
+            let asked = body.clone();
+            let pid = self.ask(|reply| Command::MayTag { peer, body: asked, reply }).await?;
+            scope::enter(&self.scopes, peer.uid, &body.name, pid).await?;
+        }
         self.ask(|reply| Command::Tag { peer, body, reply }).await
     }
 

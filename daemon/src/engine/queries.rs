@@ -34,6 +34,9 @@ impl Engine {
                 drop(reply.send(self.find(&prefix).map(|stored| view(&stored))));
             }
             Command::Vote { prefix, body, voter, reply } => drop(reply.send(self.vote(&prefix, body, voter))),
+            Command::MayTag { peer, body, reply } => {
+                drop(reply.send(self.may_tag(peer, &body).map(|candidate| candidate.pid)));
+            }
             Command::Tag { peer, body, reply } => drop(reply.send(self.tag(peer, body))),
             Command::Attach { body, voter, reply } => drop(reply.send(self.attach(&body, voter))),
             Command::Agents(reply) => drop(reply.send(self.agents())),

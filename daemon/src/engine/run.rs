@@ -35,6 +35,7 @@ use crate::{
     kernel::{Gate, KernelError},
     observe::{Filed, workers::Workers},
     rules::Rules,
+    scope::Scopes,
     service::Manager,
     store::{Store, StoreError, StoredRequest},
     sys::{clock, readiness},
@@ -94,6 +95,7 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
         changes: changes.clone(),
         config: Arc::clone(&parts.config),
         in_force: rules_in_force,
+        scopes: Scopes::default(),
     };
     let mut gate = parts.gate;
     let (mut doorbells, filings) = (gate.take_doorbells(), gate.take_filings());

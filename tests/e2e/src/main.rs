@@ -23,6 +23,7 @@ mod parents;
 mod proof;
 mod refusal;
 mod runner;
+mod scopes;
 mod service;
 mod support;
 mod upgrade;
@@ -37,6 +38,7 @@ fn main() -> std::process::ExitCode {
         files::TESTS,
         changing::TESTS,
         access::TESTS,
+        scopes::TESTS,
         lifecycle::TESTS,
         declared::TESTS,
         attaching::TESTS,

@@ -45,9 +45,19 @@ impl Agent {
     }
 
     pub(crate) fn start_as(user: User, command: &[&str]) -> Self {
+        Self::start_with(user, &[], command)
+    }
+
+    /// The same in a scope of systemd's.
+    pub(crate) fn start_in_scope(user: User, command: &[&str]) -> Self {
+        Self::start_with(user, &["--scope"], command)
+    }
+
+    fn start_with(user: User, options: &[&str], command: &[&str]) -> Self {
         let name = format!("agent-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let mut run = user.command("holdpoint", None);
-        run.args(["run", "--agent", &name, "--reason", "to be tested", "--"]).args(command);
+        run.args(["run", "--agent", &name, "--reason", "to be tested"]);
+        run.args(options).arg("--").args(command);
         Self::spawn(name, run)
     }
 
