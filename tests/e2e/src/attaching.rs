@@ -55,7 +55,7 @@ fn of_a_process_that_forks_all_the_while_no_child_gets_away() {
     shell("cd /tmp; rm -f hp-go hp-ran; mkfifo hp-go; touch hp-ran; chmod 666 hp-go hp-ran");
     // Each child waits for the word, and then executes what a rule denies. The children are made while the parent is
     // being attached; there is no exec in between that would find out about the parent.
-    let line = "echo begun; i=0; while [ $i -lt 400 ]; do \
+    let line = "echo begun; i=0; while [ $i -lt 200 ]; do \
                   (read -r word </tmp/hp-go; hp-forbidden --append /tmp/hp-ran $i 0) 2>/dev/null & i=$((i + 1)); \
                 done; echo forked; wait";
     let mut storm = Agent::start_plain(User::Bob, "storm", &["sh", "-c", line]);
@@ -69,7 +69,7 @@ fn of_a_process_that_forks_all_the_while_no_child_gets_away() {
     go.join().unwrap();
     let ran = std::fs::read_to_string("/tmp/hp-ran").unwrap();
     assert_eq!(ran, "", "children ran what is denied");
-    assert_eq!(daemon.count(&storm), 400, "not each child has tried");
+    assert_eq!(daemon.count(&storm), 200, "not each child has tried");
 }
 
 fn a_thread_that_is_not_the_leader_is_attached_as_well() {
