@@ -4,6 +4,7 @@ mod agents;
 mod api;
 mod canary;
 mod engine;
+mod failpoint;
 mod kernel;
 mod observe;
 mod preflight;

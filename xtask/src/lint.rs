@@ -30,6 +30,9 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     }
     let clippy = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
     check("clippy", cargo(&clippy))?;
+    let failpoints =
+        ["clippy", "--quiet", "-p", "holdpointd", "--features", "failpoints", "--", "-D", "warnings"];
+    check("clippy of the fail-points", cargo(&failpoints))?;
     if command::found("cargo-deny") {
         check("dependencies", cargo(&["deny", "check", "bans", "licenses", "sources"]))?;
     } else {

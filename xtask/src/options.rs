@@ -23,7 +23,7 @@ pub(crate) enum Task {
     Vm(VmTask),
     /// Runs the tests: without an argument all, the unit tests first and then those in the VM.
     Test(TestOptions),
-    /// Runs the long test: thousands of holds in the VM.
+    /// Runs the long tests: thousands of holds in the VM, and hundreds of deaths of the daemon.
     Soak(SoakOptions),
     /// Measures what holdpoint costs, in instructions, and writes it into docs/performance.md.
     Bench(BenchOptions),
@@ -113,12 +113,14 @@ pub(crate) struct SoakOptions {
     /// Runs only this part.
     #[arg(long, value_enum)]
     pub(crate) only: Option<SoakPart>,
+    /// Runs only tests whose name contains this.
+    pub(crate) filter: Option<String>,
 }
 
 /// A part of the long test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SoakPart {
-    /// Thousands of holds, one after the other and at once.
+    /// Thousands of holds, one after the other and at once, and hundreds of deaths of the daemon.
     Holds,
     /// Forks and execs from all sides: 6.1 as it comes, 6.12 with full preemption.
     Load,

@@ -14,6 +14,7 @@ use super::{
     entry::{Release, Stage},
 };
 use crate::{
+    failpoint::{self, Point},
     store::Write,
     sys::{
         clock,
@@ -74,6 +75,7 @@ impl Engine {
         if !self.writes.is_empty() {
             match self.store.write(&self.writes) {
                 Ok(()) => {
+                    failpoint::written(&self.writes);
                     self.writes.clear();
                     if self.store_problem.take().is_some() {
                         warn!("the store can be written again");
@@ -140,7 +142,9 @@ impl Engine {
     ) -> Result<(), crate::kernel::KernelError> {
         let answer =
             Allowance { verdict, pad: 0, expires_at: until.0, interpreter, arguments: [0; 2], spare: [0; 4] };
-        self.gate.answer(hold.0.get(), answer)
+        self.gate.answer(hold.0.get(), answer)?;
+        failpoint::reach(Point::AllowanceSet);
+        Ok(())
     }
 
     fn is_filed(&self, hold: HoldId) -> bool {

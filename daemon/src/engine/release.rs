@@ -6,6 +6,7 @@ use tracing::debug;
 
 use super::{Engine, entry::Entry};
 use crate::{
+    failpoint::{self, Point},
     kernel::Tags,
     observe::process,
     sys::process::{Process, Signal},
@@ -102,6 +103,7 @@ pub(crate) fn go_on(hold: &Hold, tags: &Tags) {
             debug!(pid = hold.tgid, %cause, "cannot continue a process; it has ended");
         }
     }
+    failpoint::reach(Point::Resumed);
 }
 
 /// Continues a held process whose handler for a pending signal could not run.

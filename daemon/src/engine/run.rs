@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     canary,
+    failpoint::{self, Point},
     kernel::{Gate, KernelError},
     observe::{Filed, workers::Workers},
     rules::Rules,
@@ -169,6 +170,7 @@ impl Engine {
             tokio::select! {
                 ready = doorbells.readable_mut() => match ready {
                     Ok(mut guard) => {
+                        failpoint::reach(Point::Event);
                         let rung = take(guard.get_inner_mut());
                         if rung.len() < BATCH {
                             guard.clear_ready();

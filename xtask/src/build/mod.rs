@@ -20,6 +20,9 @@ const PROGRAMS: [(&str, &str, &str); 3] = [
     ("holdpoint-test-agent", "holdpoint-test-agent", "usr/bin/holdpoint-test-agent"),
 ];
 
+/// The feature of the daemon by which a test can have it die at a named place, and what only such a daemon contains.
+const FAILPOINTS: (&str, &[u8]) = ("failpoints", b"HOLDPOINT_FAILPOINT");
+
 /// Where the daemon looks for its eBPF object.
 const OBJECT: &str = "usr/lib/holdpoint/holdpoint.bpf.o";
 
@@ -75,7 +78,41 @@ pub(crate) fn run(profile: Profile) -> anyhow::Result<Programs> {
         build.args(["--package", package, "--bin", binary]);
     }
     command::run(&mut build).context("build the programs")?;
-    last(profile)
+    let programs = last(profile)?;
+    let daemon = programs.binaries.join("holdpointd");
+    if contains(&daemon, FAILPOINTS.1)? {
+        bail!(
+            "build the programs: {} has fail-points, which no program that ships may have; something else built it \
+             meanwhile: build again",
+            daemon.display()
+        );
+    }
+    Ok(programs)
+}
+
+/// Builds the daemon that can be told to die, and then the programs as they ship.
+///
+/// In this order: cargo puts both at the same place, where the second has to stay. What they depend on is built once.
+pub(crate) fn with_failpoints() -> anyhow::Result<(Programs, PathBuf)> {
+    let root = cache::repository()?;
+    let (feature, trace) = FAILPOINTS;
+    let mut build = cargo(&root);
+    build.args(["build", "--quiet", "--release", "--package", "holdpointd", "--features", feature]);
+    // It is there to die early, not to be fast: half of the optimization is half of the time to compile.
+    build.args(["--config", "profile.release.package.holdpointd.opt-level=1"]);
+    command::run(&mut build).context("build the daemon with fail-points")?;
+    let built = target(&root).join("release/holdpointd");
+    let kept = built.with_file_name("holdpointd-failpoints");
+    std::fs::copy(&built, &kept).with_context(|| format!("copy {}", built.display()))?;
+    if !contains(&kept, trace)? {
+        bail!("build the daemon with fail-points: {} has none", kept.display());
+    }
+    Ok((run(Profile::Release)?, kept))
+}
+
+fn contains(path: &Path, text: &[u8]) -> anyhow::Result<bool> {
+    let content = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    Ok(content.windows(text.len()).any(|window| window == text))
 }
 
 /// The programs as they were built last.

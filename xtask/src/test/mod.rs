@@ -1,16 +1,16 @@
 //! `cargo xtask test`: the unit tests here, the others in the VM, and one line that sums them up.
 
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::build;
+use crate::build::{self, Programs};
 use crate::cache;
 use crate::dist;
-use crate::options::{Kernel, Preempt, Profile, SoakOptions, SoakPart, TestOptions, Which};
+use crate::options::{Kernel, Preempt, SoakOptions, SoakPart, TestOptions, Which};
 use crate::setup;
 use crate::vm::{Boot, Ending, Payload};
 
@@ -63,17 +63,11 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
         unit(options.filter.as_deref(), &mut tally)?;
     }
     if options.which != Some(Which::Unit) {
-        let (programs, binary) = (build::run(Profile::Release)?, build::end_to_end()?);
-        let package = dist::package(&programs)?;
+        let built = Built::for_the_vm()?;
+        let package = dist::package(&built.programs)?;
         for (name, boot) in boots(options.kernel) {
-            let mut payload = if name == PACKAGE_BOOT {
-                let mut payload = Payload::bare();
-                payload.add(&package)?;
-                payload
-            } else {
-                Payload::new(programs.clone())
-            };
-            add_tests(&mut payload, &binary, options.filter.as_deref())?;
+            let package = (name == PACKAGE_BOOT).then_some(package.as_path());
+            let mut payload = built.payload(options.filter.as_deref(), package)?;
             payload.set(BOOT_VARIABLE, name)?;
             run_boot(name, &boot, &payload, &mut tally);
         }
@@ -85,14 +79,13 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
 pub(crate) fn soak(options: &SoakOptions) -> anyhow::Result<ExitCode> {
     let mut tally = Tally::default();
     setup::run()?;
-    let (programs, binary) = (build::run(Profile::Release)?, build::end_to_end()?);
+    let built = Built::for_the_vm()?;
     for kernel in wanted(options.kernel) {
         for (part, name) in [(SoakPart::Holds, "soak"), (SoakPart::Load, "load")] {
             if options.only.is_some_and(|only| only != part) {
                 continue;
             }
-            let mut payload = Payload::new(programs.clone());
-            add_tests(&mut payload, &binary, None)?;
+            let mut payload = built.payload(options.filter.as_deref(), None)?;
             payload.set(BOOT_VARIABLE, name)?;
             payload.set(HOLDS_VARIABLE, &options.holds.to_string())?;
             payload.set(SECONDS_VARIABLE, &options.load.to_string())?;
@@ -140,11 +133,38 @@ fn wanted(kernel: Option<Kernel>) -> Vec<Kernel> {
     kernel.map_or_else(|| Kernel::ALL.to_vec(), |kernel| vec![kernel])
 }
 
-fn add_tests(payload: &mut Payload, binary: &Path, filter: Option<&str>) -> anyhow::Result<()> {
-    let content = std::fs::read(binary).with_context(|| format!("read {}", binary.display()))?;
-    payload.add_content("holdpoint-e2e", content)?;
-    payload.set("HOLDPOINT_E2E_FILTER", filter.unwrap_or_default())?;
-    payload.add_content("e2e.sh", RUN_TESTS.into())
+/// What the tests in the VM consist of.
+struct Built {
+    programs: Programs,
+    tests: PathBuf,
+    failpoints: PathBuf,
+}
+
+impl Built {
+    fn for_the_vm() -> anyhow::Result<Self> {
+        let (programs, failpoints) = build::with_failpoints()?;
+        Ok(Self { programs, tests: build::end_to_end()?, failpoints })
+    }
+
+    /// With the package, the guest has nothing of holdpoint but that file.
+    fn payload(&self, filter: Option<&str>, package: Option<&Path>) -> anyhow::Result<Payload> {
+        let mut payload = match package {
+            Some(package) => {
+                let mut payload = Payload::bare();
+                payload.add(package)?;
+                payload
+            }
+            None => Payload::new(self.programs.clone()),
+        };
+        // Beside the tests, not where a program is installed.
+        for (name, path) in [("holdpoint-e2e", &self.tests), ("holdpointd-failpoints", &self.failpoints)] {
+            let content = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+            payload.add_content(name, content)?;
+        }
+        payload.set("HOLDPOINT_E2E_FILTER", filter.unwrap_or_default())?;
+        payload.add_content("e2e.sh", RUN_TESTS.into())?;
+        Ok(payload)
+    }
 }
 
 /// Runs one boot. A failure is counted and said, and the other boots go on.
