@@ -101,7 +101,11 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         door.abort();
     }
     desk.stop().await;
-    info!("stopped; the gate stays shut, and what is held stays held");
+    if pins.exist() {
+        info!("stopped; the gate stays shut, and what is held stays held");
+    } else {
+        error!("stopped, and the gate is open: nothing is pinned under /sys/fs/bpf/holdpoint any more");
+    }
     Ok(())
 }
 

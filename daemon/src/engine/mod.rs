@@ -15,6 +15,7 @@ mod filings;
 mod found;
 mod handle;
 mod kernel_events;
+mod pinned;
 mod proof;
 mod pulse;
 mod queries;
@@ -72,15 +73,18 @@ pub(crate) struct Engine {
     repeats: repeats::Repeats,
     /// Why the store could not be written, while it cannot.
     store_problem: Option<String>,
-    /// What the service manager was told.
     /// When the record was last told of a declared agent's process, by the agent's number.
     agents_began: HashMap<u32, BootTime>,
+    /// What the service manager was told.
     pulse: pulse::Pulse,
+    /// What the canary has shown.
     proof: proof::Proof,
     /// Why files that change may not be found, while it is so.
     watch_problem: Option<String>,
     /// The rules in force, for whoever looks for their files.
     in_force: watch::Sender<Arc<Policy>>,
+    /// Why the gate would not stay shut without this daemon, while it would not.
+    pins_problem: Option<String>,
     observations: mpsc::Sender<Observation>,
     changes: broadcast::Sender<Change>,
 }

@@ -8,10 +8,7 @@ use std::{
 use holdpoint_abi::PHASE_HELD;
 
 use super::Engine;
-use crate::{
-    kernel::{self, Pins},
-    service::Manager,
-};
+use crate::{kernel, service::Manager};
 
 /// What was told, and when.
 pub(super) struct Pulse {
@@ -72,6 +69,7 @@ impl Engine {
             problems.push("the programs are not in the kernel any more, nothing is held".to_owned());
         }
         problems.extend(self.proof.problem().map(str::to_owned));
+        problems.extend(self.pins_problem.clone());
         problems.extend(self.store_problem.iter().map(|cause| format!("every ask is denied: {cause}")));
         if self.pulse.manager.reload_has_failed() {
             problems.push("the last reload failed, the rules before it are in force".to_owned());
@@ -82,9 +80,9 @@ impl Engine {
     }
 }
 
-/// Whether listed execs are held now.
+/// Whether listed execs are held now. Not whether the programs are pinned: while this daemon runs, it holds them as well.
 pub(super) fn enforces() -> bool {
-    Pins::standard().exist() && kernel::is_attached()
+    kernel::is_attached()
 }
 
 fn sentence(problems: &[String], rules: usize, held: usize, pending: usize) -> String {

@@ -146,8 +146,8 @@ impl Engine {
             |entry: &&super::entry::Tracked| entry.request.state == holdpoint_core::request::State::Running;
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let enforcing = super::pulse::enforces();
-        let mut problems: Vec<String> =
-            self.store_problem.iter().map(|cause| format!("every ask is denied: {cause}")).collect();
+        let store = self.store_problem.iter().map(|cause| format!("every ask is denied: {cause}"));
+        let mut problems: Vec<String> = store.chain(self.pins_problem.clone()).collect();
         if !enforcing {
             problems.push(
                 "the programs are not in the kernel any more: nothing is held; restart holdpointd".to_owned(),

@@ -129,6 +129,7 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
         proof: super::proof::Proof::default(),
         watch_problem: None,
         in_force,
+        pins_problem: None,
         observations,
         changes,
     };

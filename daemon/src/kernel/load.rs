@@ -93,7 +93,9 @@ pub(crate) fn open(pins: &Pins, object: &Path, kernel: (u32, u32)) -> Result<Gat
         Found::Adoptable => {
             info!("adopting the pinned programs: the gate was shut all the while");
             pins.detach_others(hash)?;
-            return Gate::open(pins);
+            let mut gate = Gate::open(pins)?;
+            gate.keep(hash)?;
+            return Ok(gate);
         }
         // An attempt to load that did not come to its end has attached nothing that is complete.
         Found::Unfinished => pins.remove()?,
@@ -121,8 +123,9 @@ pub(crate) fn open(pins: &Pins, object: &Path, kernel: (u32, u32)) -> Result<Gat
     if made.is_err() {
         if replaces { pins.give_up(hash)? } else { pins.remove()? }
     }
-    let gate = made?;
+    let mut gate = made?;
     pins.detach_others(hash)?;
+    gate.keep(hash)?;
     Ok(gate)
 }
 

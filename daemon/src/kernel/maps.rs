@@ -16,6 +16,7 @@ use holdpoint_abi::{
 use super::{
     adopt::Pins,
     agents::{AgentMaps, Declaration, Running, Tagged},
+    keep::Kept,
     load::{KernelError, chain},
 };
 use crate::sys::{bpf, pod::Shared, process::Process};
@@ -74,6 +75,7 @@ pub(crate) struct Gate {
     filings: Option<RingBuf<MapData>>,
     agents: AgentMaps,
     pins: Pins,
+    kept: Kept,
 }
 
 impl Gate {
@@ -91,7 +93,19 @@ impl Gate {
             filings: Some(typed(pins, "filings", Map::RingBuf)?),
             agents: AgentMaps::open(pins)?,
             pins: pins.clone(),
+            kept: Kept::default(),
         })
+    }
+
+    /// Holds on to what is pinned for the object, so that it stays when the pins go.
+    pub(super) fn keep(&mut self, object: [u8; 32]) -> Result<(), KernelError> {
+        self.kept = Kept::open(&self.pins, object)?;
+        Ok(())
+    }
+
+    /// What the daemon holds on to.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// The ring buffer. It has one reader.

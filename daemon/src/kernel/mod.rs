@@ -5,6 +5,7 @@ mod adopt;
 mod agents;
 mod btf;
 mod counters;
+mod keep;
 mod load;
 mod maps;
 

@@ -7,7 +7,7 @@ use nix::sys::{statfs::statfs, utsname::uname};
 use super::Check;
 
 /// `BPF_FS_MAGIC` (<https://github.com/torvalds/linux/blob/v6.1/include/uapi/linux/magic.h>).
-pub(super) const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
+pub(crate) const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
 /// `CGROUP2_SUPER_MAGIC`, in the same file.
 pub(super) const CGROUP2_MAGIC: i64 = 0x6367_7270;
 

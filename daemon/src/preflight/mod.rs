@@ -8,7 +8,7 @@ use std::fmt;
 
 use holdpoint_core::config::Config;
 
-pub(crate) use host::kernel_version;
+pub(crate) use host::{BPF_FS_MAGIC, kernel_version};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]

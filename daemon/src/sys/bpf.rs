@@ -1,8 +1,13 @@
-//! Task storage from user space, for which aya 0.14 has no type: two commands of bpf(2).
+//! Commands of bpf(2) that aya 0.14 does not have: task storage from user space, and pins of whatever kind.
 
 use std::{
+    ffi::CString,
     io,
-    os::fd::{AsRawFd, BorrowedFd},
+    os::{
+        fd::{AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::Path,
 };
 
 use holdpoint_abi::TaskState;
@@ -11,6 +16,10 @@ use holdpoint_abi::TaskState;
 const MAP_LOOKUP_ELEM: libc::c_long = 1;
 /// `BPF_MAP_UPDATE_ELEM`, in the same file.
 const MAP_UPDATE_ELEM: libc::c_long = 2;
+/// `BPF_OBJ_PIN`, in the same file.
+const OBJ_PIN: libc::c_long = 6;
+/// `BPF_OBJ_GET`, in the same file.
+const OBJ_GET: libc::c_long = 7;
 /// `BPF_NOEXIST`, in the same file.
 const NOEXIST: u64 = 1;
 /// `BPF_EXIST`, in the same file.
@@ -33,6 +42,42 @@ struct ElementAttr {
     key: u64,
     value: u64,
     flags: u64,
+}
+
+/// The part of `union bpf_attr` for pins.
+#[repr(C)]
+struct PinAttr {
+    path: u64,
+    fd: u32,
+    flags: u32,
+}
+
+/// Opens what is pinned at the path: a map or a link.
+///
+/// # Errors
+/// Those of open(2); `EPERM` without the right to use bpf(2).
+pub(crate) fn open_pinned(path: &Path) -> io::Result<OwnedFd> {
+    let fd = pin_command(OBJ_GET, path, 0)?;
+    let fd = i32::try_from(fd).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Pins a map or a link at the path, where nothing is yet.
+///
+/// # Errors
+/// Those of mknod(2); `EPERM` where the path does not lie in a bpffs.
+pub(crate) fn pin(fd: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let fd = u32::try_from(fd.as_raw_fd()).map_err(io::Error::other)?;
+    pin_command(OBJ_PIN, path, fd).map(|_| ())
+}
+
+fn pin_command(command: libc::c_long, path: &Path, fd: u32) -> io::Result<libc::c_long> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let attr = PinAttr { path: path.as_ptr() as u64, fd, flags: 0 };
+    // SAFETY: bpf(2) reads `attr` for its size, and a path that ends with a zero byte. Both live until the call returns.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw const attr, size_of::<PinAttr>()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 /// Reads the state of the process that the pidfd names: of its leader, where it has threads.
