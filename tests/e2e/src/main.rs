@@ -13,6 +13,7 @@ mod access;
 mod attaching;
 mod bad_input;
 mod changing;
+mod crashes;
 mod declared;
 mod endings;
 mod files;
@@ -44,6 +45,8 @@ fn main() -> std::process::ExitCode {
         attaching::TESTS,
         upgrade::TESTS,
         proof::TESTS,
+        crashes::TESTS,
+        crashes::SOAK_TESTS,
         bad_input::TESTS,
         observing::TESTS,
         volume::TESTS,

@@ -58,6 +58,11 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
+/// Whether this is the boot for large numbers.
+pub(crate) fn is_soak() -> bool {
+    env::var("HOLDPOINT_E2E_BOOT").is_ok_and(|boot| boot == "soak")
+}
+
 /// Runs those tests of the table that belong to this boot and whose name contains the filter.
 pub(crate) fn run(all: &[Test]) -> ExitCode {
     let boot = match env::var("HOLDPOINT_E2E_BOOT").as_deref() {

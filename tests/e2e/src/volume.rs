@@ -1,24 +1,20 @@
 //! Many holds, one after the other and at once: none lost, none wrong, none run twice.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fs,
-    sync::mpsc::channel,
-    thread,
-};
+use std::{collections::HashSet, fs, sync::mpsc::channel, thread};
 
 use holdpoint_core::{
     request::VoteKind,
-    wire::{Change, RequestList, RequestView},
+    wire::{Change, RequestList},
 };
 
 use crate::{
-    runner::{Test, tests},
+    runner::{Test, is_soak, tests},
     support::{
-        agent::Agent,
+        agent::{Agent, end_all},
         api::{Client, Events},
-        cli::{holdpoint, shell},
+        cli::holdpoint,
         daemon::{self, Daemon},
+        ledger::{Ran, nothing_lost_or_wrong_or_twice, token, verdict_on},
         programs,
         wait::eventually,
     },
@@ -39,49 +35,6 @@ const AGENTS: u32 = 8;
 
 /// What the daemon may take of memory, in KiB, whatever is held.
 const MOST_MEMORY: u64 = 48 * 1024;
-
-fn is_soak() -> bool {
-    std::env::var("HOLDPOINT_E2E_BOOT").is_ok_and(|boot| boot == "soak")
-}
-
-/// A file that every program that runs writes its token into, once each time that it runs.
-struct Ran(&'static str);
-
-impl Ran {
-    fn empty() -> Self {
-        let ran = Self("/tmp/holdpoint-ran");
-        shell(&format!("rm -f {0}; touch {0}; chown agent {0}", ran.0));
-        ran
-    }
-
-    /// What sh does for one token. It tells of it in one piece, since others write into the same pipe.
-    fn one(&self, token: &str) -> String {
-        format!("m=$(hp-static --append {} {token} 0 2>&1); echo \"status $? of {token}: $m\"", self.0)
-    }
-
-    /// How often each has run.
-    fn counts(&self) -> HashMap<String, u32> {
-        let mut counts = HashMap::new();
-        for token in fs::read_to_string(self.0).unwrap().lines() {
-            *counts.entry(token.to_owned()).or_insert(0) += 1;
-        }
-        counts
-    }
-}
-
-/// The token that stands in a request's arguments: `hp-static --append FILE TOKEN 0`.
-fn token(request: &RequestView) -> String {
-    request.facts.as_ref().expect("the facts of a request").argv[3].shown()
-}
-
-/// By the token alone, half of them: whoever asks gets the same answer.
-fn verdict_on(token: &str) -> VoteKind {
-    let mut state: u32 = 0x9e37_79b9;
-    for byte in token.bytes() {
-        state = (state ^ u32::from(byte)).wrapping_mul(0x0100_0193).rotate_left(7);
-    }
-    if state.count_ones().is_multiple_of(2) { VoteKind::Approve } else { VoteKind::Deny }
-}
 
 /// An approver and a denier, who decide whatever comes. Ends when the daemon does.
 fn decide_all(events: Events) {
@@ -114,31 +67,6 @@ fn decide_all(events: Events) {
     });
 }
 
-/// Compares what ran, and what each agent saw, with what was decided.
-fn nothing_lost_or_wrong_or_twice(ran: &Ran, said: &[String], tokens: &[String]) {
-    let counts = ran.counts();
-    let said = said.concat();
-    let mut seen: HashMap<&str, &str> = HashMap::new();
-    for line in said.lines() {
-        let told = line.strip_prefix("status ").and_then(|line| line.split_once(" of "));
-        let (status, (token, message)) = told
-            .and_then(|(status, rest)| Some((status, rest.split_once(": ")?)))
-            .unwrap_or_else(|| panic!("not what an agent says: {line}"));
-        // EPERM in words; any other errno has others.
-        let expected = if status == "126" { "sh: 1: hp-static: Operation not permitted" } else { "" };
-        assert_eq!(message, expected, "'{token}' with status {status}");
-        assert_eq!(seen.insert(token, status), None, "'{token}' ended twice");
-    }
-    for token in tokens {
-        let (runs, status) = (counts.get(token).copied().unwrap_or(0), seen.get(token.as_str()).copied());
-        match verdict_on(token) {
-            VoteKind::Approve => assert_eq!((runs, status), (1, Some("0")), "'{token}' was approved"),
-            VoteKind::Deny => assert_eq!((runs, status), (0, Some("126")), "'{token}' was denied"),
-        }
-    }
-    assert_eq!(seen.len(), tokens.len());
-}
-
 fn memory_of(daemon: &Daemon, field: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.process().pid())).unwrap();
     let line = status.lines().find(|line| line.starts_with(field)).unwrap();
@@ -150,18 +78,6 @@ fn memory_is_within_its_bound(daemon: &Daemon, when: &str) {
     let (now, peak) = (memory_of(daemon, "VmRSS:"), memory_of(daemon, "VmHWM:"));
     println!("{when}: the daemon has {now} KiB resident, {peak} KiB at its peak");
     assert!(now < MOST_MEMORY, "{when}: {now} KiB are resident");
-}
-
-fn end_all(agents: &mut [Agent]) -> Vec<String> {
-    // Longer than one wait: there are many execs in each.
-    while agents.iter().any(|agent| agent.output_if_ended().is_none()) {
-        let before: usize = agents.iter().map(|agent| agent.output().len()).sum();
-        eventually("the agents go on", || {
-            let now: usize = agents.iter().map(|agent| agent.output().len()).sum();
-            (now > before || agents.iter().all(|agent| agent.output_if_ended().is_some())).then_some(())
-        });
-    }
-    agents.iter_mut().map(|agent| agent.end().output).collect()
 }
 
 fn plain() -> Daemon {
@@ -225,7 +141,7 @@ fn many_that_are_held_at_once_are_all_listed_and_all_decided() {
     found.sort();
     expected.sort();
     assert_eq!(found, expected, "held and not listed, or listed twice");
-    assert_eq!(fs::metadata(ran.0).unwrap().len(), 0, "something ran unasked");
+    assert_eq!(fs::metadata(ran.path()).unwrap().len(), 0, "something ran unasked");
     let ids: HashSet<_> = listed.requests.iter().map(|request| request.id.clone()).collect();
     assert_eq!(ids.len(), tokens.len(), "two requests with one id");
     memory_is_within_its_bound(&daemon, &format!("with {} held at once", tokens.len()));

@@ -146,6 +146,18 @@ impl Agent {
     }
 }
 
+/// Waits for the end of all of them, as long as any goes on: there may be many execs in each.
+pub(crate) fn end_all(agents: &mut [Agent]) -> Vec<String> {
+    while agents.iter().any(|agent| agent.output_if_ended().is_none()) {
+        let before: usize = agents.iter().map(|agent| agent.output().len()).sum();
+        super::wait::eventually("the agents go on", || {
+            let now: usize = agents.iter().map(|agent| agent.output().len()).sum();
+            (now > before || agents.iter().all(|agent| agent.output_if_ended().is_some())).then_some(())
+        });
+    }
+    agents.iter_mut().map(|agent| agent.end().output).collect()
+}
+
 fn collect(from: PipeReader, into: &Shared<Seen>) {
     let mut from = BufReader::new(from);
     let mut line = Vec::new();

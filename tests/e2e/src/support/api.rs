@@ -75,33 +75,43 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, Problem> {
-        let (status, body) = self.exchange(method, path, &serde_json::to_vec(body).unwrap());
-        if status == 200 {
-            let text = String::from_utf8_lossy(&body);
-            Ok(serde_json::from_slice(&body)
-                .unwrap_or_else(|cause| panic!("{method} {path}: {cause}: {text}")))
-        } else {
-            Err(serde_json::from_slice(&body).expect("an error that is a problem of RFC 9457"))
+        self.try_call(method, path, body).unwrap_or_else(|cause| panic!("{method} {path}: {cause}"))
+    }
+
+    /// The same with a daemon that may die meanwhile.
+    pub(crate) fn try_call<T: DeserializeOwned>(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: &impl Serialize,
+    ) -> std::io::Result<Result<T, Problem>> {
+        let (status, body) = self.exchange(method, path, &serde_json::to_vec(body).unwrap())?;
+        if status != 200 {
+            return Ok(Err(serde_json::from_slice(&body).expect("an error that is a problem of RFC 9457")));
         }
+        let text = String::from_utf8_lossy(&body);
+        Ok(Ok(
+            serde_json::from_slice(&body).unwrap_or_else(|cause| panic!("{method} {path}: {cause}: {text}"))
+        ))
     }
 
     /// Sends a request and reads the answer: its status and body.
-    pub(crate) fn exchange(&mut self, method: &str, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
+    fn exchange(&mut self, method: &str, path: &str, body: &[u8]) -> std::io::Result<(u16, Vec<u8>)> {
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: holdpoint\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         if self.used.elapsed() > IDLE {
-            self.stream = open(&self.socket).expect("connect again");
+            self.stream = open(&self.socket)?;
         }
         let stream = self.stream.get_mut();
-        stream.write_all(&[head.as_bytes(), body].concat()).expect("send a request");
-        let (status, length) = read_head(&mut self.stream);
+        stream.write_all(&[head.as_bytes(), body].concat())?;
+        let (status, length) = read_head(&mut self.stream)?;
         let mut body =
             vec![0; length.unwrap_or_else(|| panic!("{}: an answer without length", self.socket.display()))];
-        self.stream.read_exact(&mut body).expect("read the body of an answer");
+        self.stream.read_exact(&mut body)?;
         self.used = Instant::now();
-        (status, body)
+        Ok((status, body))
     }
 }
 
@@ -112,15 +122,19 @@ fn open(socket: &Path) -> std::io::Result<BufReader<UnixStream>> {
 }
 
 /// Reads the head of an answer: its status, and its length unless it comes in chunks.
-fn read_head(stream: &mut impl BufRead) -> (u16, Option<usize>) {
+fn read_head(stream: &mut impl BufRead) -> std::io::Result<(u16, Option<usize>)> {
     let mut line = String::new();
-    stream.read_line(&mut line).expect("read an answer");
+    let mut read = |line: &mut String| -> std::io::Result<()> {
+        line.clear();
+        // The daemon has died before its answer was complete.
+        if stream.read_line(line)? == 0 { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    };
+    read(&mut line)?;
     let status = line.split(' ').nth(1).unwrap_or_else(|| panic!("no status in {line:?}")).parse().unwrap();
     let mut length = None;
     loop {
-        line.clear();
-        stream.read_line(&mut line).expect("read the head of an answer");
-        let Some((name, value)) = line.trim_end().split_once(':') else { return (status, length) };
+        read(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { return Ok((status, length)) };
         if name.eq_ignore_ascii_case("content-length") {
             length = Some(value.trim().parse().unwrap());
         }
@@ -173,11 +187,17 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) fn begin() -> Self {
-        let mut stream =
-            BufReader::new(UnixStream::connect(CONTROL_SOCKET).expect("connect to the control socket"));
-        stream.get_mut().write_all(b"GET /v1/events HTTP/1.1\r\nhost: holdpoint\r\n\r\n").unwrap();
-        assert_eq!(read_head(&mut stream), (200, None), "the answer to GET /v1/events");
-        Self { stream, buffer: Vec::new(), searched: 0 }
+        Self::try_begin().expect("follow the changes")
+    }
+
+    /// The same with a daemon that may be dead, or die meanwhile.
+    pub(crate) fn try_begin() -> std::io::Result<Self> {
+        let mut stream = BufReader::new(UnixStream::connect(CONTROL_SOCKET)?);
+        stream.get_mut().write_all(b"GET /v1/events HTTP/1.1\r\nhost: holdpoint\r\n\r\n")?;
+        match read_head(&mut stream)? {
+            (200, None) => Ok(Self { stream, buffer: Vec::new(), searched: 0 }),
+            other => Err(std::io::Error::other(format!("the answer to GET /v1/events is {other:?}"))),
+        }
     }
 
     /// Reads a chunk (RFC 9112, 7.1). None at the end.

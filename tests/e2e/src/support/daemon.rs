@@ -132,7 +132,12 @@ pub(crate) fn last_words() -> String {
 impl Process {
     /// Starts `holdpointd`.
     pub(crate) fn start() -> Self {
-        let mut child = Command::new("holdpointd")
+        Self::start_by(&mut Command::new("holdpointd"))
+    }
+
+    /// Starts a daemon by a command that becomes it.
+    pub(crate) fn start_by(command: &mut Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -157,6 +162,13 @@ impl Process {
     pub(crate) fn logged(&self, needle: &str) -> String {
         let find = |lines: &mut Vec<String>| lines.iter().find(|line| line.contains(needle)).cloned();
         self.log.wait(PATIENCE, find).unwrap_or_else(|| panic!("the daemon never logged '{needle}'"))
+    }
+
+    /// Waits until the log says this, or ends.
+    pub(crate) fn logged_or_ended(&self, needle: &str) {
+        let find = |line: &String| line.contains(needle) || line == END_OF_LOG;
+        let found = self.log.wait(PATIENCE, |lines| lines.iter().any(find).then_some(()));
+        assert!(found.is_some(), "the daemon neither logged '{needle}' nor ended");
     }
 
     pub(crate) fn log(&self) -> String {

@@ -4,6 +4,8 @@ pub(crate) mod agent;
 pub(crate) mod api;
 pub(crate) mod cli;
 pub(crate) mod daemon;
+pub(crate) mod ledger;
+pub(crate) mod persons;
 pub(crate) mod programs;
 pub(crate) mod service;
 pub(crate) mod snapshot;
