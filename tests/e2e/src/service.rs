@@ -22,7 +22,7 @@ pub(crate) const TESTS: &[Test] = tests![Package, 180:
     a_reload_by_systemd_says_how_it_went,
     a_restart_adopts_what_is_held,
     a_daemon_that_hangs_is_ended_by_the_watchdog_and_what_is_held_waits_on,
-    a_gate_that_is_torn_out_is_shut_again_by_the_watchdog,
+    a_gate_that_is_unpinned_under_the_daemon_stays_shut_and_is_pinned_again,
     while_the_service_is_stopped_execs_wait,
     an_installation_over_the_old_one_keeps_what_is_held,
     an_upgrade_to_a_package_with_a_changed_program_leaves_no_gap,
@@ -180,18 +180,26 @@ fn a_daemon_that_hangs_is_ended_by_the_watchdog_and_what_is_held_waits_on() {
     service::with_usual_watchdog();
 }
 
-fn a_gate_that_is_torn_out_is_shut_again_by_the_watchdog() {
-    service::with_impatient_watchdog();
+fn a_gate_that_is_unpinned_under_the_daemon_stays_shut_and_is_pinned_again() {
+    service::with_rules();
+    unguarded_it_runs("hp-forbidden 7", "status 7");
+    let mut agent = Agent::start(&LOOP);
+    agent.say("true");
+    agent.said("status 0");
     let before = property("MainPID");
     shell("rm -r /sys/fs/bpf/holdpoint");
-    service::status_line("the status line tells of it", |line| {
-        line.starts_with("PROBLEM: the programs are not in the kernel")
-    });
-    service::successor_of(&before);
+    agent.say("hp-forbidden 7");
+    agent.said("status 126");
+    let pinned = || Path::new("/sys/fs/bpf/holdpoint/maps/meta").exists().then_some(());
+    eventually("all is pinned again", pinned);
+    assert_eq!(property("MainPID"), before, "{}", service::journal());
     assert!(service::status().enforcing);
+    systemctl(&["restart", UNIT]);
+    agent.say("hp-forbidden 6");
+    agent.said("status 126\nstatus 126");
+    assert!(!agent.output().contains("status 7") && !agent.output().contains("status 6"));
     let (agent, request) = held_agent();
     is_still_held_and_runs_when_approved(&agent, &request);
-    service::with_usual_watchdog();
 }
 
 fn while_the_service_is_stopped_execs_wait() {
