@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-pub(crate) const TESTS: &[Test] = tests![Normal, 180:
+pub(crate) const TESTS: &[Test] = tests![Normal, 300:
     a_new_file_under_a_glob_is_held_without_a_reload,
     a_new_directory_under_a_glob_is_looked_into,
     a_file_that_is_moved_over_what_a_listed_link_leads_to_is_held,
@@ -215,7 +215,7 @@ fn rule_files_that_change_are_not_read_by_themselves() {
 }
 
 /// So many times each of the agents tries.
-const TRIES: usize = 100;
+const TRIES: usize = 60;
 
 fn while_lists_are_replaced_all_the_time_no_denied_program_runs() {
     fresh();

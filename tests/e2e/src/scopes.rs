@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-pub(crate) const TESTS: &[Test] = tests![Normal, 120:
+pub(crate) const TESTS: &[Test] = tests![Normal, 240:
     an_agent_in_a_scope_is_held_and_its_unit_is_shown,
     an_agent_cannot_leave_its_scope,
     a_drop_in_gives_every_scope_its_limits,
