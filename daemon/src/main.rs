@@ -99,7 +99,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         for check in checks.iter().filter(|check| !check.passed()) {
             tracing::error!("{check}");
         }
-        bail!("this host lacks what is named above: nothing was loaded, and no exec is held");
+        let gate = if kernel::Pins::standard().exist() {
+            "the gate that is pinned stays shut, and what is held waits"
+        } else {
+            "nothing was loaded, and no exec is held"
+        };
+        bail!("this host lacks what is named above: {gate}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
