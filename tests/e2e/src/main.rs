@@ -16,6 +16,7 @@ mod changing;
 mod crashes;
 mod declared;
 mod endings;
+mod failures;
 mod files;
 mod lifecycle;
 mod load;
@@ -47,6 +48,7 @@ fn main() -> std::process::ExitCode {
         proof::TESTS,
         crashes::TESTS,
         crashes::SOAK_TESTS,
+        failures::TESTS,
         bad_input::TESTS,
         observing::TESTS,
         volume::TESTS,

@@ -206,7 +206,7 @@ impl Drop for Process {
 impl Daemon {
     /// Starts with what [`prepare`] laid out, or with what a daemon before has left, and waits until it enforces.
     pub(crate) fn start() -> Self {
-        let (process, watch, client) = enforcing();
+        let (process, watch, client) = enforcing(&mut Command::new("holdpointd"));
         Self { process, watch, client }
     }
 
@@ -228,9 +228,20 @@ impl Daemon {
         drop(self.start_beside());
     }
 
+    /// Starts another by a command that becomes it.
+    pub(crate) fn start_again_by(&mut self, command: &mut Command) {
+        let (process, watch, client) = enforcing(command);
+        (self.process, self.watch, self.client) = (process, watch, client);
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        self.process.ended()
+    }
+
     /// Starts another, and leaves the one before, which was killed, as it is.
     pub(crate) fn start_beside(&mut self) -> Process {
-        let (process, watch, client) = enforcing();
+        let (process, watch, client) = enforcing(&mut Command::new("holdpointd"));
         (self.watch, self.client) = (watch, client);
         std::mem::replace(&mut self.process, process)
     }
@@ -299,8 +310,8 @@ pub(crate) fn is_of(view: &RequestView, agent: &Agent) -> bool {
 }
 
 /// A daemon that enforces, with two connections to it.
-fn enforcing() -> (Process, Watch, Client) {
-    let mut process = Process::start();
+fn enforcing(command: &mut Command) -> (Process, Watch, Client) {
+    let mut process = Process::start_by(command);
     let enforcing = process.log.wait(PATIENCE, |lines| {
         let ended = lines.iter().any(|line| line == END_OF_LOG);
         lines.iter().any(|line| line.contains("enforcing")).then_some(true).or(ended.then_some(false))
