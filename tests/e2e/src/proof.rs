@@ -3,6 +3,10 @@
 use std::{fs, path::Path};
 
 use holdpoint_core::request::{Outcome, Verdict};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 use crate::{
     runner::{Test, tests},
@@ -38,8 +42,16 @@ fn a_gate_that_has_lost_its_check_is_whole_again_with_the_next_start() {
     let links = fs::read_dir("/sys/fs/bpf/holdpoint").unwrap().flatten().map(|entry| entry.path());
     let links = links.filter(|path| path.to_string_lossy().contains("/links-")).collect::<Vec<_>>();
     fs::remove_file(links[0].join("holdpoint_bprm_check")).unwrap();
+    // The kernel lets go of the program a little later. What it holds until then nobody would ever answer.
     eventually("the gate is open", || {
+        let ended = agent.output().matches("status").count();
         agent.say("hp-forbidden 7");
+        eventually("it has ended", || {
+            if let Some(held) = agent.stopped_child() {
+                kill(Pid::from_raw(i32::try_from(held).unwrap()), Signal::SIGKILL).unwrap();
+            }
+            (agent.output().matches("status").count() > ended).then_some(())
+        });
         agent.output().contains("status 7").then_some(())
     });
     daemon.start_again();
