@@ -196,7 +196,7 @@ fn a_gate_that_is_unpinned_under_the_daemon_stays_shut_and_is_pinned_again() {
     assert!(service::status().enforcing);
     systemctl(&["restart", UNIT]);
     agent.say("hp-forbidden 6");
-    agent.said("status 126\nstatus 126");
+    eventually("it is denied again", || (agent.output().matches("status 126").count() == 2).then_some(()));
     assert!(!agent.output().contains("status 7") && !agent.output().contains("status 6"));
     let (agent, request) = held_agent();
     is_still_held_and_runs_when_approved(&agent, &request);
