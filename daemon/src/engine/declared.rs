@@ -47,10 +47,10 @@ impl Engine {
         let Ok(number) = u32::try_from(doorbell.hold) else { return };
         // The kernel half rings for each; the record needs to say that it goes on, not how often.
         let now = clock::boot();
-        let last = self.agents_began.insert(number, now);
-        if last.is_some_and(|last| now.since(last) < RECORD_PAUSE) {
+        if self.agents_began.get(&number).is_some_and(|last| now.since(*last) < RECORD_PAUSE) {
             return;
         }
+        self.agents_began.insert(number, now);
         let agent = self.agent_facts(AgentId(number)).name;
         info!(agent, pid = doorbell.tgid, "a declared agent's process began");
         self.writes.push(Write::Log {
