@@ -1,6 +1,7 @@
 //! The daemon under test: installed where the documentation says, started as a child of the tests.
 
 use std::{
+    collections::HashSet,
     fs,
     io::{BufRead as _, BufReader, Read},
     ops::{Deref, DerefMut},
@@ -13,6 +14,7 @@ use std::{
 };
 
 use holdpoint_core::{
+    id::HoldId,
     request::{Outcome, State, Verdict, VoteKind},
     wire::RequestView,
 };
@@ -49,6 +51,8 @@ pub(crate) struct Daemon {
     /// Its requests, as they change.
     pub(crate) watch: Watch,
     client: Client,
+    /// The holds of the requests that were voted on: the watch may yet show such a request as one that waits.
+    voted: HashSet<HoldId>,
 }
 
 /// A daemon process, whether it gets as far as enforcing or not.
@@ -207,7 +211,7 @@ impl Daemon {
     /// Starts with what [`prepare`] laid out, or with what a daemon before has left, and waits until it enforces.
     pub(crate) fn start() -> Self {
         let (process, watch, client) = enforcing(&mut Command::new("holdpointd"));
-        Self { process, watch, client }
+        Self { process, watch, client, voted: HashSet::new() }
     }
 
     /// Ends the daemon as a crash would.
@@ -259,7 +263,8 @@ impl Daemon {
         self.requests(agent, 1).remove(0)
     }
 
-    /// Waits for so many pending requests of the agent.
+    /// Waits for so many pending requests of the agent. What was voted on is not pending, also where word of that is yet
+    /// to come.
     pub(crate) fn requests(&self, agent: &Agent, count: usize) -> Vec<RequestView> {
         self.watch.until(&format!("{count} requests of {}", agent.name()), |requests| {
             if let Some(end) = agent.output_if_ended() {
@@ -269,13 +274,15 @@ impl Daemon {
                     requests.last().map(told)
                 );
             }
-            let mine = requests.iter().filter(|view| is_of(view, agent) && view.state == State::Pending);
-            let mine: Vec<_> = mine.cloned().collect();
+            let waits = |view: &&RequestView| {
+                is_of(view, agent) && view.state == State::Pending && !self.voted.contains(&view.hold)
+            };
+            let mine: Vec<_> = requests.iter().filter(waits).cloned().collect();
             (mine.len() >= count).then_some(mine)
         })
     }
 
-    /// How many requests the agent ever made, those that rules decided included.
+    /// How many requests the agent ever made, those that rules decided included, as far as the daemon has told.
     pub(crate) fn count(&self, agent: &Agent) -> usize {
         self.watch.look(|requests| requests.iter().filter(|view| is_of(view, agent)).count())
     }
@@ -291,6 +298,7 @@ impl Daemon {
     fn vote(&mut self, request: &RequestView, vote: VoteKind) {
         let result = self.client.vote(request.id.as_str(), vote);
         result.unwrap_or_else(|problem| panic!("vote on {}: {problem:?}", request.id));
+        self.voted.insert(request.hold);
     }
 
     /// Waits until the request has ended, and says how.
