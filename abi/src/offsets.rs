@@ -46,6 +46,8 @@ pub struct Offsets {
     pub file_dentry: u32,
     /// `dentry.d_name`, plus `qstr.name`.
     pub dentry_name: u32,
+    /// `dentry.d_name`, plus `qstr.len`.
+    pub dentry_name_length: u32,
     /// `dentry.d_inode`.
     pub dentry_inode: u32,
     /// `inode.i_sb`.
@@ -87,4 +89,4 @@ pub struct Offsets {
     pub storage_may_fail: u32,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 39 * 4);
+const _: () = assert!(size_of::<Offsets>() == 40 * 4);

@@ -3,18 +3,21 @@
 //! Decided here and not in the daemon, so that there is no moment in which such a process could run a listed program
 //! unseen: it becomes an agent's before its exec is looked for in the lists.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::helpers::{
     bpf_get_current_pid_tgid, bpf_get_current_uid_gid, generated::bpf_get_current_ancestor_cgroup_id,
 };
 use holdpoint_abi::{
-    Counter, DECLARED_UNITS, Declared, Doorbell, MAX_CGROUP_DEPTH, NAME_LENGTH, Place, RING_AGENT, TaskState,
+    Counter, DECLARED_UNITS, Declared, Doorbell, MAX_CGROUP_DEPTH, Place, RING_AGENT, TaskState,
 };
 
 use crate::{
     count, holds,
     kernel::{
-        Pointer, bprm, cgroup, file,
+        Known, bprm, cgroup, file,
         task::{self, Task},
+        text::Text,
     },
     maps::{AGENT_CGROUPS, AGENT_FILES, AGENT_PLACES, AGENT_USERS, META},
     tag::{self, Tag},
@@ -36,10 +39,10 @@ pub enum Becomes {
 
 /// A process that is no agent's executes a file.
 #[inline(always)]
-pub fn at_check(tag: Tag, bprm: Pointer) -> Becomes {
+pub fn at_check(tag: Tag, bprm: Known) -> Becomes {
     if let Tag::Becoming(state) = tag {
         // An interpreter is a part of the exec that was looked at before.
-        if bprm::is_interpreter(bprm) == Some(true) {
+        if bprm::is_interpreter(bprm) {
             return Becomes::Nothing;
         }
         // What it was to become in an exec that failed.
@@ -146,15 +149,17 @@ fn by_unit() -> Option<u32> {
 
 /// By the file itself, and by its name in its directory, which an upgrade gives to another file.
 #[inline(always)]
-fn by_executable(bprm: Pointer) -> Option<u32> {
+fn by_executable(bprm: Known) -> Option<u32> {
     let executed = bprm::file(bprm)?;
     let key = file::key(executed)?;
     // SAFETY: the daemon writes whole entries.
     if let Some(agent) = agent(unsafe { AGENT_FILES.get(key) }) {
         return Some(agent);
     }
-    let mut place = Place { directory: file::directory(executed)?, name: [0; NAME_LENGTH] };
-    file::name(executed, &mut place.name)?;
+    let mut name = MaybeUninit::uninit();
+    let name = Text::begin(&mut name);
+    file::name(executed, name)?;
+    let place = Place { directory: file::directory(executed)?, name: *name.as_name() };
     // SAFETY: as above.
     agent(unsafe { AGENT_PLACES.get(place) })
 }

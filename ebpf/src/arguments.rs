@@ -16,7 +16,7 @@ use holdpoint_abi::{FILED_ARGUMENTS, FILED_BYTES, Filing, SipHash, TaskState, he
 
 use crate::{
     kernel::{
-        Pointer, bprm,
+        Known, bprm,
         call::{self, Argv},
     },
     maps::META,
@@ -192,10 +192,8 @@ struct Comparing {
 /// At this point its memory is the current one, with no other thread in it, and the strings lie where the kernel has
 /// put them. A script has lost its first argument, and got others before the rest, which has not been moved.
 #[inline(always)]
-pub fn are_committed(state: &TaskState, approved: [u64; 2], bprm: Pointer) -> bool {
-    let (Some(at), Some(argc)) = (bprm::strings_at(bprm), bprm::argc(bprm)) else {
-        return false;
-    };
+pub fn are_committed(state: &TaskState, approved: [u64; 2], bprm: Known) -> bool {
+    let (at, argc) = (bprm::strings_at(bprm), bprm::argc(bprm));
     if at == state.argv_at {
         return argc == state.argc && hash_committed(state.argc, at, state.argv_length) == Some(approved);
     }

@@ -62,8 +62,9 @@ pub fn forked(ctx: &BtfTracePointContext) {
     let parent: Task = ctx.arg(0);
     let child: Task = ctx.arg(1);
     // In doubt the fork was refused before, or there is nothing to hand on.
-    let Tag::Agent(parent) = tag::of(parent) else { return };
-    if let Tag::None | Tag::Becoming(_) = tag::of(child)
+    if task::has_storage(parent)
+        && let Tag::None | Tag::Becoming(_) = tag::of(child)
+        && let Tag::Agent(parent) = tag::of(parent)
         && let Some(state) = tag::create(child)
     {
         inherit(parent, state);
@@ -98,8 +99,8 @@ fn selected(attaching: &Attaching, task: Task) -> u32 {
 
 #[inline(always)]
 fn is_process(attaching: &Attaching, task: Task) -> bool {
-    task::tgid(task).map(u64::from) == Some(attaching.value)
-        && task::process_started_at(task).map(|at| at / TICK) == Some(attaching.started_at)
+    u64::from(task::tgid(task)) == attaching.value
+        && task::process_started_at(task) / TICK == attaching.started_at
 }
 
 #[inline(always)]

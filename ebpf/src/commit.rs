@@ -8,7 +8,7 @@ use holdpoint_abi::{
 
 use crate::{
     agents, arguments, count, holds,
-    kernel::{Pointer, signal::SIGKILL, task},
+    kernel::{Known, signal::SIGKILL, task},
     retry,
     tag::{self, Tag},
 };
@@ -16,7 +16,7 @@ use crate::{
 /// `bprm_committed_creds(struct linux_binprm *bprm)`
 #[inline(always)]
 pub fn check(ctx: &LsmContext) {
-    let bprm: Pointer = ctx.arg(0);
+    let bprm = Known::new(ctx.arg(0));
     match tag::of(task::current()) {
         Tag::Agent(state) => committed(state, bprm),
         Tag::Becoming(state) => agents::at_commit(state),
@@ -26,7 +26,7 @@ pub fn check(ctx: &LsmContext) {
 }
 
 #[inline(always)]
-fn committed(state: &mut TaskState, bprm: Pointer) {
+fn committed(state: &mut TaskState, bprm: Known) {
     let passing = state.passing;
     let waiting = state.hold;
     state.passing = 0;
@@ -76,7 +76,7 @@ fn committed(state: &mut TaskState, bprm: Pointer) {
 
 /// The cause for which what was committed may not run; zero where it may. Uses the allowance up.
 #[inline(always)]
-fn why_not(state: &TaskState, id: u64, hold: &Hold, bprm: Pointer) -> u32 {
+fn why_not(state: &TaskState, id: u64, hold: &Hold, bprm: Known) -> u32 {
     let Some(answer) = holds::answer(id) else {
         return CAUSE_USED;
     };

@@ -1,19 +1,26 @@
 //! The first check of an exec: is it listed, is there an answer, hold it.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     helpers::{bpf_get_current_pid_tgid, generated::bpf_send_signal},
     programs::LsmContext,
 };
 use holdpoint_abi::{
     Allowance, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_VERDICT, Counter, Doorbell, FileKey,
-    Hold, LISTED_HOLD, LISTED_REFUSE, MATCHED_CALLED, MATCHED_FILE, MATCHED_NAME, NAME_LENGTH, Name,
-    PHASE_GONE, PHASE_HELD, PHASE_REFUSED, RING_HELD, TaskState, VERDICT_ALLOW, VERDICT_DENY,
+    Hold, LISTED_REFUSE, MATCHED_CALLED, MATCHED_FILE, MATCHED_NAME, Name, PHASE_GONE, PHASE_HELD,
+    PHASE_REFUSED, RING_HELD, TaskState, VERDICT_ALLOW, VERDICT_DENY,
 };
 
 use crate::{
     agents::{self, Becomes},
     count, holds,
-    kernel::{Pointer, bprm, file, signal::SIGSTOP, task},
+    kernel::{
+        Known, bprm, file,
+        signal::SIGSTOP,
+        task,
+        text::{self, Text},
+    },
     maps::{DOORBELLS, FILES, HOLDS, NAMES},
     retry,
     tag::{self, Tag},
@@ -27,10 +34,10 @@ const EPERM: i32 = -1;
 const RESTART: i32 = -513;
 
 /// What of an exec is listed.
-pub struct Match {
+pub struct Match<'a> {
     pub matched: u32,
     pub file: FileKey,
-    pub name: Name,
+    pub name: &'a Name,
     /// `super_block.s_magic`.
     pub fs_magic: u64,
     /// How it waits: `LISTED_HOLD` or `LISTED_REFUSE`.
@@ -44,11 +51,12 @@ pub fn check(ctx: &LsmContext) -> i32 {
     if so_far != 0 {
         return so_far;
     }
-    let bprm: Pointer = ctx.arg(0);
+    let bprm = Known::new(ctx.arg(0));
+    let mut name = MaybeUninit::uninit();
     let state = match tag::of(task::current()) {
         Tag::Agent(state) => state,
         Tag::Doubt => {
-            return match find(bprm) {
+            return match find(bprm, Text::begin(&mut name)) {
                 Ok(None) => 0,
                 Ok(Some(_)) | Err(Unreadable) => refuse(Counter::RefusedInDoubt),
             };
@@ -60,14 +68,12 @@ pub fn check(ctx: &LsmContext) -> i32 {
             Becomes::Impossible => return refuse(Counter::RefusedUntagged),
         },
     };
-    agent_executes(state, bprm)
+    agent_executes(state, bprm, Text::begin(&mut name))
 }
 
 #[inline(always)]
-fn agent_executes(state: &mut TaskState, bprm: Pointer) -> i32 {
-    let Some(interpreter) = bprm::is_interpreter(bprm) else {
-        return refuse(Counter::RefusedUnreadable);
-    };
+fn agent_executes(state: &mut TaskState, bprm: Known, name: &mut Text) -> i32 {
+    let interpreter = bprm::is_interpreter(bprm);
     if !interpreter {
         // A failed execve before this one must leave nothing behind.
         state.passing = 0;
@@ -87,7 +93,7 @@ fn agent_executes(state: &mut TaskState, bprm: Pointer) -> i32 {
             };
         }
     }
-    let found = match find(bprm) {
+    let found = match find(bprm, name) {
         Ok(None) => return 0,
         Ok(Some(found)) => found,
         Err(Unreadable) => return refuse(Counter::RefusedUnreadable),
@@ -112,7 +118,7 @@ fn agent_executes(state: &mut TaskState, bprm: Pointer) -> i32 {
 
 /// The script had an allowance, and its interpreter is listed as well.
 #[inline(always)]
-fn covered_interpreter(state: &mut TaskState, found: &Match) -> i32 {
+fn covered_interpreter(state: &mut TaskState, found: &Match<'_>) -> i32 {
     let covered = holds::answer(state.passing).is_some_and(|answer| answer.interpreter == found.file);
     if covered {
         return 0;
@@ -162,7 +168,7 @@ fn hold_again(hold: &mut Hold) -> i32 {
 /// instead of leaving a stopped task that nobody knows of, and a SIGCONT that answers the record comes after
 /// the SIGSTOP, so that it cannot be lost.
 #[inline(always)]
-fn begin(state: &mut TaskState, found: &Match) -> i32 {
+fn begin(state: &mut TaskState, found: &Match<'_>) -> i32 {
     let Some(mut record) = DOORBELLS.reserve(0) else {
         return refuse(Counter::RefusedRingFull);
     };
@@ -179,10 +185,10 @@ fn begin(state: &mut TaskState, found: &Match) -> i32 {
         reheld: 0,
         matched: found.matched,
         file: found.file,
-        started_at: task::process_started_at(task::current()).unwrap_or(0),
+        started_at: task::process_started_at(task::current()),
         held_at: now,
         changed_at: now,
-        name: found.name,
+        name: *found.name,
         arguments: [0; 2],
         retried_at: 0,
         fs_magic: found.fs_magic,
@@ -218,43 +224,34 @@ pub fn refuse(counter: Counter) -> i32 {
 /// The file's identity or name could not be read. Doubt refuses.
 struct Unreadable;
 
-/// Looks for the exec in the lists: by inode, by the file's own name, and by the name it was called by.
+/// Looks for the exec in the lists: by inode, by the file's own name, and by the name it was called by. The name is a
+/// place for the one that is listed.
 #[inline(always)]
-fn find(bprm: Pointer) -> Result<Option<Match>, Unreadable> {
+fn find(bprm: Known, name: &mut Text) -> Result<Option<Match<'_>>, Unreadable> {
     let executed = bprm::file(bprm).ok_or(Unreadable)?;
-    let mut found = Match {
-        matched: 0,
-        file: file::key(executed).ok_or(Unreadable)?,
-        name: [0; NAME_LENGTH],
-        fs_magic: file::fs_magic(executed).ok_or(Unreadable)?,
-        wait: LISTED_HOLD,
-    };
+    let key = file::key(executed).ok_or(Unreadable)?;
     // SAFETY: the daemon writes whole entries; one that is just being replaced has one of the two waits.
-    if let Some(listed) = unsafe { FILES.get(&found.file) } {
-        found.wait = listed.wait;
-        found.matched = MATCHED_FILE;
-        return Ok(Some(found));
-    }
-    file::name(executed, &mut found.name).ok_or(Unreadable)?;
-    // SAFETY: as above.
-    if let Some(listed) = unsafe { NAMES.get(&found.name) } {
-        found.wait = listed.wait;
-        found.matched = MATCHED_NAME;
-        return Ok(Some(found));
-    }
-    // The path as called names the first file, not the interpreters that come after it.
-    if bprm::is_interpreter(bprm).ok_or(Unreadable)? {
-        return Ok(None);
-    }
-    // A name that is too long for the list is not in it.
-    if !bprm::called_name(bprm, &mut found.name).ok_or(Unreadable)? {
-        return Ok(None);
-    }
-    // SAFETY: as above.
-    if let Some(listed) = unsafe { NAMES.get(&found.name) } {
-        found.wait = listed.wait;
-        found.matched = MATCHED_CALLED;
-        return Ok(Some(found));
-    }
-    Ok(None)
+    let (matched, listed) = if let Some(listed) = unsafe { FILES.get(&key) } {
+        name.clear();
+        (MATCHED_FILE, listed)
+    } else {
+        let length = file::name(executed, name).ok_or(Unreadable)?;
+        // SAFETY: as above.
+        if let Some(listed) = unsafe { NAMES.get(name.as_name()) } {
+            (MATCHED_NAME, listed)
+        } else {
+            let mut tail = MaybeUninit::uninit();
+            let tail = text::begin(&mut tail);
+            // The path as called names the first file, not the interpreters that come after it.
+            if bprm::is_interpreter(bprm) || bprm::is_called(bprm, name, length, tail).ok_or(Unreadable)? {
+                return Ok(None);
+            }
+            bprm::called_name(bprm, name, tail).ok_or(Unreadable)?;
+            // SAFETY: as above.
+            let Some(listed) = (unsafe { NAMES.get(name.as_name()) }) else { return Ok(None) };
+            (MATCHED_CALLED, listed)
+        }
+    };
+    let fs_magic = file::fs_magic(executed).ok_or(Unreadable)?;
+    Ok(Some(Match { matched, file: key, name: name.as_name(), fs_magic, wait: listed.wait }))
 }

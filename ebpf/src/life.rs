@@ -46,6 +46,10 @@ pub fn inherit(ctx: &LsmContext) -> i32 {
 #[inline(always)]
 pub fn signalled(ctx: &BtfTracePointContext) {
     let number: i32 = ctx.arg(0);
+    // Most signals tell a parent of a child, and are of no interest: not worth a look-up.
+    if !signal::stops(number) && !signal::ends(number) {
+        return;
+    }
     let receiver: Task = ctx.arg(2);
     // In doubt nothing is to be done: the daemon's sweep finds a signal that is pending.
     let Tag::Agent(state) = tag::of(receiver) else {
@@ -53,13 +57,13 @@ pub fn signalled(ctx: &BtfTracePointContext) {
     };
     if signal::stops(number) {
         state.stop_sent_at = holds::now();
-    } else if signal::ends(number) && task::is_stopped(receiver) {
+    } else if task::is_stopped(receiver) {
         let now = holds::now();
         if now.wrapping_sub(state.rang_at) < SIGNAL_PAUSE {
             return;
         }
         state.rang_at = now;
-        let tgid = task::tgid(receiver).unwrap_or(0);
+        let tgid = task::tgid(receiver);
         holds::ring(Doorbell { hold: 0, kind: RING_SIGNAL, tgid });
     }
 }

@@ -100,6 +100,7 @@ const NO_OFFSETS: Offsets = Offsets {
     file_inode: 0,
     file_dentry: 0,
     dentry_name: 0,
+    dentry_name_length: 0,
     dentry_inode: 0,
     inode_sb: 0,
     inode_ino: 0,

@@ -13,7 +13,7 @@ use crate::{
     arguments::{self, Hashes},
     exec::{Match, refuse},
     holds,
-    kernel::{Pointer, bprm, task},
+    kernel::{Known, bprm, task},
     maps::{FILINGS, HOLDS, RETRIES},
 };
 
@@ -23,7 +23,7 @@ const CLAIM_NANOSECONDS: u64 = 1_000_000_000;
 
 /// A listed exec that is not to stop the task: filed, refused again, or let pass.
 #[inline(always)]
-pub fn attempt(state: &mut TaskState, found: &Match, bprm: Pointer) -> i32 {
+pub fn attempt(state: &mut TaskState, found: &Match<'_>, bprm: Known) -> i32 {
     // The record is the place into which the arguments are copied: a buffer per CPU could be written by another task
     // on kernels with full preemption, and the stack has no room.
     let Some(mut record) = FILINGS.reserve(0) else {
@@ -37,17 +37,13 @@ pub fn attempt(state: &mut TaskState, found: &Match, bprm: Pointer) -> i32 {
     let retry = Retry { agent: state.agent, pad: 0, file: found.file, arguments: hashes.all };
     // SAFETY: copied out at once; an entry that is taken away meanwhile names a hold that is looked up next.
     if let Some(id) = unsafe { RETRIES.get(&retry) }.copied() {
-        if let Some(at) = bprm::strings_at(bprm) {
-            state.argv_at = at;
-            state.argv_rest = hashes.rest;
-            state.argv_first = hashes.first_length;
-            // SAFETY: the record is reserved, and nobody else's.
-            unsafe {
-                state.argc = (*filing).argc;
-                state.argv_length = (*filing).length;
-            }
-        } else {
-            state.argc = 0;
+        state.argv_at = bprm::strings_at(bprm);
+        state.argv_rest = hashes.rest;
+        state.argv_first = hashes.first_length;
+        // SAFETY: the record is reserved, and nobody else's.
+        unsafe {
+            state.argc = (*filing).argc;
+            state.argv_length = (*filing).length;
         }
         record.discard(0);
         return again(state, id);
@@ -77,12 +73,12 @@ pub fn used(hold: &Hold) {
 }
 
 #[inline(always)]
-fn hashes(filing: *mut Filing, bprm: Pointer) -> Option<Hashes> {
+fn hashes(filing: *mut Filing, bprm: Known) -> Option<Hashes> {
     arguments::take(filing)?;
     // SAFETY: the record is reserved, and nobody else's.
     let argc = unsafe { (*filing).argc };
     // The kernel has counted, too: where it came to another number, another thread writes the array.
-    if bprm::argc(bprm)? != argc {
+    if bprm::argc(bprm) != argc {
         return None;
     }
     arguments::hash(filing)
@@ -131,12 +127,12 @@ pub fn claim(hold: &mut Hold) {
     let ids = bpf_get_current_pid_tgid();
     hold.tgid = (ids >> 32) as u32;
     hold.tid = ids as u32;
-    hold.started_at = task::process_started_at(task::current()).unwrap_or(0);
+    hold.started_at = task::process_started_at(task::current());
 }
 
 /// Puts a new filing into the maps.
 #[inline(always)]
-fn enter(state: &TaskState, found: &Match, id: u64, retry: &Retry) -> Result<(), Counter> {
+fn enter(state: &TaskState, found: &Match<'_>, id: u64, retry: &Retry) -> Result<(), Counter> {
     let now = holds::now();
     let ids = bpf_get_current_pid_tgid();
     let hold = Hold {
@@ -149,10 +145,10 @@ fn enter(state: &TaskState, found: &Match, id: u64, retry: &Retry) -> Result<(),
         reheld: 0,
         matched: found.matched,
         file: found.file,
-        started_at: task::process_started_at(task::current()).unwrap_or(0),
+        started_at: task::process_started_at(task::current()),
         held_at: now,
         changed_at: now,
-        name: found.name,
+        name: *found.name,
         arguments: retry.arguments,
         retried_at: 0,
         fs_magic: found.fs_magic,
@@ -170,7 +166,7 @@ fn enter(state: &TaskState, found: &Match, id: u64, retry: &Retry) -> Result<(),
 
 /// What the daemon may not find out any more when it looks: the process lives on, or has ended.
 #[inline(always)]
-fn describe(filing: *mut Filing, id: u64, bprm: Pointer) -> Option<()> {
+fn describe(filing: *mut Filing, id: u64, bprm: Known) -> Option<()> {
     let ids = bpf_get_current_pid_tgid();
     let users = bpf_get_current_uid_gid();
     let current = task::current();
@@ -180,7 +176,7 @@ fn describe(filing: *mut Filing, id: u64, bprm: Pointer) -> Option<()> {
     filing.hash = [0; 4];
     filing.tgid = (ids >> 32) as u32;
     filing.tid = ids as u32;
-    filing.parent = task::parent(current).unwrap_or(0);
+    filing.parent = task::parent(current);
     filing.uid = users as u32;
     filing.gid = (users >> 32) as u32;
     filing.login_uid = task::login_uid(current).unwrap_or(u32::MAX);

@@ -69,6 +69,7 @@ pub(crate) fn offsets(btf: &[u8], storage_may_fail: bool) -> Result<Offsets, Btf
         file_inode: at("file", "f_inode")?,
         file_dentry: at("file", "f_path")? + dentry,
         dentry_name: at("dentry", "d_name")? + at("qstr", "name")?,
+        dentry_name_length: at("dentry", "d_name")? + at("qstr", "len")?,
         dentry_inode: at("dentry", "d_inode")?,
         inode_sb: at("inode", "i_sb")?,
         inode_ino: at("inode", "i_ino")?,

@@ -1,60 +1,47 @@
 //! Files: identity and name.
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
-use holdpoint_abi::{FileKey, NAME_LENGTH, Name};
+use holdpoint_abi::{FileKey, NAME_LENGTH};
 
-use super::{Pointer, read};
+use super::{Known, text::Text};
 use crate::maps::offset;
 
 /// The file's identity, as the kernel has it.
 #[inline(always)]
-pub fn key(file: Pointer) -> Option<FileKey> {
-    inode_key(read(file, offset!(file_inode))?)
+pub fn key(file: Known) -> Option<FileKey> {
+    inode_key(file.follow(offset!(file_inode))?)
 }
 
 /// Which kind of file system the file lies on.
 #[inline(always)]
-pub fn fs_magic(file: Pointer) -> Option<u64> {
-    let inode: Pointer = read(file, offset!(file_inode))?;
-    let block: Pointer = read(inode, offset!(inode_sb))?;
-    read(block, offset!(sb_magic))
+pub fn fs_magic(file: Known) -> Option<u64> {
+    Some(file.follow(offset!(file_inode))?.follow(offset!(inode_sb))?.value(offset!(sb_magic)))
 }
 
 /// The identity of the inode that a directory entry names.
 #[inline(always)]
-pub fn dentry_key(dentry: Pointer) -> Option<FileKey> {
-    inode_key(read(dentry, offset!(dentry_inode))?)
+pub fn dentry_key(dentry: Known) -> Option<FileKey> {
+    inode_key(dentry.follow(offset!(dentry_inode))?)
 }
 
-/// The file's own name, padded with zeros; a longer one is cut, which matches nothing that is listed.
+/// The file's own name, and its length. A longer one than can be listed is cut so that it is none that is listed: it has
+/// no zero at its end.
 #[inline(always)]
-pub fn name(file: Pointer, into: &mut Name) -> Option<()> {
-    let dentry: Pointer = read(file, offset!(file_dentry))?;
-    let name: Pointer = read(dentry, offset!(dentry_name))?;
-    string(name, into)
+pub fn name(file: Known, into: &mut Text) -> Option<u32> {
+    let dentry = file.follow(offset!(file_dentry))?;
+    let length = dentry.value::<u32>(offset!(dentry_name_length));
+    let length = if length > NAME_LENGTH as u32 { NAME_LENGTH as u32 } else { length };
+    into.copy(dentry.value(offset!(dentry_name)), length)?;
+    Some(length)
 }
 
 /// The directory in which the file has its name.
 #[inline(always)]
-pub fn directory(file: Pointer) -> Option<FileKey> {
-    let dentry: Pointer = read(file, offset!(file_dentry))?;
-    dentry_key(read(dentry, offset!(dentry_parent))?)
-}
-
-/// Copies a string of the kernel's. At most 63 bytes and a zero.
-#[inline(always)]
-pub fn string(from: Pointer, into: &mut Name) -> Option<()> {
-    *into = [0; NAME_LENGTH];
-    // SAFETY: the buffer is as long as it says, and the helper checks the source address.
-    let length = unsafe { bpf_probe_read_kernel_str(into.as_mut_ptr().cast(), NAME_LENGTH as u32, from) };
-    (length > 0).then_some(())
+pub fn directory(file: Known) -> Option<FileKey> {
+    dentry_key(file.follow(offset!(file_dentry))?.follow(offset!(dentry_parent))?)
 }
 
 #[inline(always)]
-fn inode_key(inode: Pointer) -> Option<FileKey> {
-    if inode.is_null() {
-        return None;
-    }
-    let block: Pointer = read(inode, offset!(inode_sb))?;
-    Some(FileKey { ino: read(inode, offset!(inode_ino))?, dev: read(block, offset!(sb_dev))?, pad: 0 })
+fn inode_key(inode: Known) -> Option<FileKey> {
+    let block = inode.follow(offset!(inode_sb))?;
+    Some(FileKey { ino: inode.value(offset!(inode_ino)), dev: block.value(offset!(sb_dev)), pad: 0 })
 }

@@ -2,7 +2,7 @@
 
 use aya_ebpf::{bindings::task_struct, helpers::generated::bpf_get_current_task_btf};
 
-use super::{Pointer, read};
+use super::{Known, Pointer};
 use crate::maps::offset;
 
 /// A task that the verifier knows to be one: an argument of a hook, or the current task.
@@ -16,22 +16,18 @@ const SIGNAL_STOP_STOPPED: u32 = 0x1;
 /// The first thread of the task's process, as a task that the verifier knows.
 #[inline(always)]
 pub fn group_leader(task: Task) -> Task {
-    follow(task, offset!(task_group_leader))
+    known(task).value(offset!(task_group_leader))
 }
 
 /// The task's parent, as a task that the verifier knows.
 #[inline(always)]
 pub fn real_parent(task: Task) -> Task {
-    follow(task, offset!(task_real_parent))
+    known(task).value(offset!(task_real_parent))
 }
 
-/// Reads a pointer to a task from a task, in such a way that the verifier sees what it is: the offset is a constant to
-/// it, since the map of the offsets is frozen.
 #[inline(always)]
-fn follow(task: Task, offset: u32) -> Task {
-    let field = task.cast::<u8>().wrapping_add(offset as usize).cast::<Task>();
-    // SAFETY: the verifier checks that a pointer to a task lies there; a read that faults gives null.
-    unsafe { field.read_volatile() }
+fn known(task: Task) -> Known {
+    Known::new(task.cast_const().cast())
 }
 
 /// The task that runs now.
@@ -44,60 +40,56 @@ pub fn current() -> Task {
 /// Whether any BPF program keeps something with this task. Most tasks of a host: no, and that is all they pay.
 #[inline(always)]
 pub fn has_storage(task: Task) -> bool {
-    read::<u64>(task.cast_const().cast(), offset!(task_bpf_storage)) != Some(0)
+    known(task).value::<u64>(offset!(task_bpf_storage)) != 0
 }
 
 /// The thread group id, in the initial pid namespace.
 #[inline(always)]
-pub fn tgid(task: Task) -> Option<u32> {
-    read(task.cast_const().cast(), offset!(task_tgid))
+pub fn tgid(task: Task) -> u32 {
+    known(task).value(offset!(task_tgid))
 }
 
-/// The thread group id of the parent, in the initial pid namespace.
+/// The thread group id of the parent, in the initial pid namespace; zero where there is none.
 #[inline(always)]
-pub fn parent(task: Task) -> Option<u32> {
-    let parent: Pointer = read(task.cast_const().cast(), offset!(task_real_parent))?;
-    read(parent, offset!(task_tgid))
+pub fn parent(task: Task) -> u32 {
+    known(task).follow(offset!(task_real_parent)).map_or(0, |parent| parent.value(offset!(task_tgid)))
 }
 
 /// The login user id; none where the kernel keeps none.
 #[inline(always)]
 pub fn login_uid(task: Task) -> Option<u32> {
     let offset = offset!(task_login_uid);
-    if offset == 0 { None } else { read(task.cast_const().cast(), offset) }
+    if offset == 0 { None } else { Some(known(task).value(offset)) }
 }
 
 /// The real user id, in the initial user namespace.
 #[inline(always)]
 pub fn user(task: Task) -> Option<u32> {
-    let credentials: Pointer = read(task.cast_const().cast(), offset!(task_real_cred))?;
-    read(credentials, offset!(cred_uid))
+    Some(known(task).follow(offset!(task_real_cred))?.value(offset!(cred_uid)))
 }
 
 /// The group of the unified hierarchy that the task is in.
 #[inline(always)]
 pub fn cgroup(task: Task) -> Option<Pointer> {
-    let set: Pointer = read(task.cast_const().cast(), offset!(task_cgroups))?;
-    read(set, offset!(css_set_dfl_cgrp))
+    Some(known(task).follow(offset!(task_cgroups))?.value(offset!(css_set_dfl_cgrp)))
 }
 
 /// When the process was started, in nanoseconds of the boot clock.
 #[inline(always)]
-pub fn process_started_at(task: Task) -> Option<u64> {
-    read(leader(task)?, offset!(task_start_boottime))
+pub fn process_started_at(task: Task) -> u64 {
+    leader(task).map_or(0, |leader| leader.value(offset!(task_start_boottime)))
 }
 
 /// Whether all threads of the process are stopped.
 #[inline(always)]
 pub fn is_stopped(task: Task) -> bool {
-    let flags = signal(task).and_then(|signal| read::<u32>(signal, offset!(signal_flags)));
-    flags.is_some_and(|flags| flags & SIGNAL_STOP_STOPPED != 0)
+    signal(task).is_some_and(|signal| signal.value::<u32>(offset!(signal_flags)) & SIGNAL_STOP_STOPPED != 0)
 }
 
 /// Whether the process has no thread left that lives.
 #[inline(always)]
 pub fn is_last_thread(task: Task) -> bool {
-    signal(task).and_then(|signal| read::<i32>(signal, offset!(signal_live))) == Some(0)
+    signal(task).is_some_and(|signal| signal.value::<i32>(offset!(signal_live)) == 0)
 }
 
 /// The wait status that the parent will see (`wait_task_zombie`,
@@ -105,18 +97,18 @@ pub fn is_last_thread(task: Task) -> bool {
 #[inline(always)]
 pub fn exit_status(task: Task) -> Option<i32> {
     let signal = signal(task)?;
-    if read::<u32>(signal, offset!(signal_flags))? & SIGNAL_GROUP_EXIT != 0 {
-        return read(signal, offset!(signal_group_exit_code));
+    if signal.value::<u32>(offset!(signal_flags)) & SIGNAL_GROUP_EXIT != 0 {
+        return Some(signal.value(offset!(signal_group_exit_code)));
     }
-    read(leader(task)?, offset!(task_exit_code))
+    Some(leader(task)?.value(offset!(task_exit_code)))
 }
 
 #[inline(always)]
-fn signal(task: Task) -> Option<Pointer> {
-    read(task.cast_const().cast(), offset!(task_signal))
+fn signal(task: Task) -> Option<Known> {
+    known(task).follow(offset!(task_signal))
 }
 
 #[inline(always)]
-fn leader(task: Task) -> Option<Pointer> {
-    read(task.cast_const().cast(), offset!(task_group_leader))
+fn leader(task: Task) -> Option<Known> {
+    known(task).follow(offset!(task_group_leader))
 }
