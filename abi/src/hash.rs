@@ -14,6 +14,24 @@ pub struct SipHash {
     pub state: [u64; 4],
 }
 
+/// Bytes that the kernel half reads at a time of what an approval is bound to: the message is filled up to whole blocks.
+pub const BOUND_BLOCK: usize = 64;
+
+/// Bytes of arguments, environment and path together that an approval can be bound to. Beyond them an exec is killed at
+/// commit, and before that the daemon has refused it with the reason: it shows less than this.
+pub const MAX_BOUND_BYTES: u64 = 2 << 20;
+
+/// The first words of the message that binds an approval: then come the arguments, the environment and the path as
+/// called, as they lie in the new program's memory, each string with its zero, filled up with zeros to whole blocks of
+/// [`BOUND_BLOCK`].
+///
+/// The strings alone do not say where the arguments end: a variable could be moved among them.
+#[must_use]
+#[inline(always)]
+pub const fn bound_header(argc: u32, envc: u32, length: u64) -> [u64; 2] {
+    [argc as u64 | (envc as u64) << 32, length]
+}
+
 /// The first word of the message.
 #[must_use]
 #[inline(always)]

@@ -20,7 +20,7 @@ pub use agents::{
 };
 pub use counter::{COUNTER_COUNT, COUNTER_SLOTS, Counter};
 pub use filing::{FILED_ARGUMENTS, FILED_BYTES, FILED_PATH, FILINGS_BYTES, Filing, Retry};
-pub use hash::{SipHash, header};
+pub use hash::{BOUND_BLOCK, MAX_BOUND_BYTES, SipHash, bound_header, header};
 pub use offsets::Offsets;
 
 /// The version of all that is pinned. A daemon adopts pinned objects of its own version only.
@@ -96,7 +96,7 @@ pub struct TaskState {
     pub run: u64,
     /// When the process was last sent a signal that stops it, in nanoseconds of the boot clock.
     pub stop_sent_at: u64,
-    /// For a retry that passed the first check: where its arguments lie in the new program's memory.
+    /// For a retry, and for an exec that was held: where the arguments lie in the new program's memory at the first check.
     pub argv_at: u64,
     /// The keyed hash of the arguments after the first, of which a script keeps no other: the low half.
     pub argv_rest: u64,
@@ -106,8 +106,8 @@ pub struct TaskState {
     pub argv_length: u32,
     /// Bytes of the first argument, with its zero.
     pub argv_first: u32,
-    /// Zero.
-    pub pad: u32,
+    /// How many variables the environment has.
+    pub envc: u32,
     /// When the daemon was last told of a signal to this process, in nanoseconds of the boot clock.
     pub rang_at: u64,
     /// The agent that this thread becomes one of at the commit of the exec that is under way, or zero.
@@ -186,6 +186,11 @@ pub const CAUSE_USED: u32 = 0x0005_5553;
 /// The arguments at commit are not those that were approved.
 pub const CAUSE_ARGUMENTS: u32 = 0x0006_4152;
 
+/// The arguments at commit could not be read.
+pub const CAUSE_UNREADABLE: u32 = 0x0007_5552;
+/// The file was changed since it was looked at.
+pub const CAUSE_CONTENT: u32 = 0x0008_434f;
+
 /// The inode is listed.
 pub const MATCHED_FILE: u32 = 0x1046_494c;
 /// The file's own name is listed.
@@ -199,16 +204,21 @@ pub const MATCHED_CALLED: u32 = 0x4043_414c;
 pub struct Allowance {
     /// `VERDICT_ALLOW` or `VERDICT_DENY`; anything else refuses.
     pub verdict: u32,
-    /// Zero.
-    pub pad: u32,
+    /// Bytes of the first argument with its zero, which a script loses. Zero where nothing is bound: then a held exec is
+    /// killed at commit.
+    pub first_length: u32,
     /// The end of an allowance, in nanoseconds of the boot clock.
     pub expires_at: u64,
     /// The one listed interpreter that a script may be run by; zero where there is none.
     pub interpreter: FileKey,
-    /// Place of the keyed hash over arguments and environment. Zero, and not looked at yet.
+    /// The keyed hash over arguments, environment and path as called. See [`bound_header`].
     pub arguments: [u64; 2],
-    /// Zero; room for later versions.
-    pub spare: [u64; 4],
+    /// The same without the first argument.
+    pub rest: [u64; 2],
+    /// When the file's inode changed last (`i_ctime`), in nanoseconds of the wall clock.
+    pub file_changed_at: u64,
+    /// The file's size, in bytes.
+    pub file_size: u64,
 }
 
 /// The task may go on, once.

@@ -40,6 +40,8 @@ pub struct Offsets {
     pub bprm_p: u32,
     /// `linux_binprm.argc`.
     pub bprm_argc: u32,
+    /// `linux_binprm.envc`.
+    pub bprm_envc: u32,
     /// `file.f_inode`.
     pub file_inode: u32,
     /// `file.f_path`, plus `path.dentry`.
@@ -54,6 +56,12 @@ pub struct Offsets {
     pub inode_sb: u32,
     /// `inode.i_ino`.
     pub inode_ino: u32,
+    /// `inode.i_size`.
+    pub inode_size: u32,
+    /// The seconds of the time at which the inode changed last: 64 bits.
+    pub inode_changed_seconds: u32,
+    /// The nanoseconds of it: the lower 32 bits.
+    pub inode_changed_nanoseconds: u32,
     /// `super_block.s_dev`.
     pub sb_dev: u32,
     /// `super_block.s_magic`.
@@ -89,4 +97,4 @@ pub struct Offsets {
     pub storage_may_fail: u32,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 40 * 4);
+const _: () = assert!(size_of::<Offsets>() == 44 * 4);

@@ -1,4 +1,5 @@
-//! The canary: a child that is an agent's executes a listed program, and has to be held, refused, and let go.
+//! The canary: a child that is an agent's executes a listed program, and has to be held, refused, let go, and killed where
+//! it does not begin with the arguments that were approved.
 //!
 //! That the programs are attached says that they are there, not that they do what they should. So the daemon tries it:
 //! before it says that it enforces, at each reload, and now and then.
@@ -13,13 +14,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use holdpoint_abi::{
-    Allowance, CANARY_AGENT, Hold, NAME_LENGTH, Name, PHASE_HELD, VERDICT_ALLOW, VERDICT_DENY,
-};
-use nix::{errno::Errno, unistd::execv};
+use holdpoint_abi::{CANARY_AGENT, Hold, NAME_LENGTH, Name, PHASE_HELD, VERDICT_ALLOW, VERDICT_DENY};
+use nix::{errno::Errno, sys::signal::Signal, unistd::execv};
 use thiserror::Error;
 
 use crate::{
+    bound::{Bound, FileVersion, Strings},
     engine::go_on,
     kernel::{Gate, KernelError},
     sys::{clock, process::Process},
@@ -27,6 +27,8 @@ use crate::{
 
 /// The name under which the canary executes, which is always listed. No rule is about it.
 const NAME: &str = "holdpoint-canary";
+/// What it executes with.
+const ARGUMENT: &str = "--version";
 
 /// What the kernel half has done wrong, or why it could not be tried.
 #[derive(Debug, Error)]
@@ -47,6 +49,10 @@ pub(crate) enum CanaryError {
     NotRefused(ExitStatus),
     #[error("a listed exec that was approved ended with {0}, and did not run")]
     NotRun(ExitStatus),
+    #[error(
+        "a listed exec began with other arguments than were approved and ended with {0}: it was not killed"
+    )]
+    NotKilled(ExitStatus),
     #[error("a listed exec was answered and did not go on within {} seconds", PATIENCE.as_secs())]
     Stuck,
 }
@@ -70,22 +76,36 @@ pub(crate) fn path(runtime_directory: &Path) -> PathBuf {
     runtime_directory.join(NAME)
 }
 
-/// Has a child held and refused, and another held and let go. The caller is the one who answers holds, and nobody else
+/// Has a child held and refused, another held and let go, and a third killed. The caller is the one who answers holds, and nobody else
 /// answers these meanwhile.
 ///
 /// # Errors
 /// When anything else happens.
 pub(crate) fn prove(gate: &mut Gate, path: &Path) -> Result<(), CanaryError> {
     make_link(path)?;
-    let denied = one(gate, path, VERDICT_DENY)?;
+    let denied = one(gate, path, &Bound::default(), VERDICT_DENY)?;
     if denied.code() != Some(Errno::EPERM as i32) {
         return Err(CanaryError::NotRefused(denied));
     }
-    let approved = one(gate, path, VERDICT_ALLOW)?;
+    let approved = one(gate, path, &bound(gate, path, ARGUMENT)?, VERDICT_ALLOW)?;
     if approved.into_raw() != 0 {
         return Err(CanaryError::NotRun(approved));
     }
+    let exchanged = one(gate, path, &bound(gate, path, "--help")?, VERDICT_ALLOW)?;
+    if exchanged.signal() != Some(Signal::SIGKILL as i32) {
+        return Err(CanaryError::NotKilled(exchanged));
+    }
     Ok(())
+}
+
+/// What an approval of the canary with this argument is bound to.
+fn bound(gate: &Gate, path: &Path, argument: &str) -> Result<Bound, CanaryError> {
+    let failed = |cause| CanaryError::Io { operation: "look at this program", cause };
+    let path = path.as_os_str().as_bytes();
+    let argv = [path.to_vec(), argument.as_bytes().to_vec()];
+    let strings = Strings::of(gate.hash_key(), &argv, &[], path).unwrap_or_default();
+    let own = std::env::current_exe().and_then(fs::metadata).map_err(failed)?;
+    Ok(Bound::new(strings, FileVersion::of(&own)))
 }
 
 /// The child's part: waits for the word, becomes the listed program, and says in its exit code why it could not.
@@ -96,7 +116,8 @@ pub(crate) fn become_canary(path: &Path) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let Ok(path) = std::ffi::CString::new(path.as_os_str().as_bytes()) else { return ExitCode::FAILURE };
-    match execv(&path, &[path.as_c_str(), c"--version"]) {
+    let Ok(argument) = std::ffi::CString::new(ARGUMENT) else { return ExitCode::FAILURE };
+    match execv(&path, &[path.as_c_str(), argument.as_c_str()]) {
         Ok(never) => match never {},
         Err(errno) => ExitCode::from(u8::try_from(errno as i32).unwrap_or(u8::MAX)),
     }
@@ -115,7 +136,7 @@ fn make_link(path: &Path) -> Result<(), CanaryError> {
 }
 
 /// One child from its start to its end.
-fn one(gate: &mut Gate, path: &Path, verdict: u32) -> Result<ExitStatus, CanaryError> {
+fn one(gate: &mut Gate, path: &Path, bound: &Bound, verdict: u32) -> Result<ExitStatus, CanaryError> {
     let mut child = Canary::start(path)?;
     let failed = |operation| move |cause| CanaryError::Io { operation, cause };
     let process = Process::open(child.0.id()).map_err(failed("find the child"))?;
@@ -123,7 +144,7 @@ fn one(gate: &mut Gate, path: &Path, verdict: u32) -> Result<ExitStatus, CanaryE
     child.tell().map_err(failed("wake the child"))?;
     let (id, hold) = child.held(gate, &process)?;
     let expires_at = clock::boot().after(VALID_FOR).0;
-    gate.answer(id, Allowance { verdict, expires_at, ..Allowance::default() })?;
+    gate.answer(id, bound.answer(verdict, expires_at))?;
     let ended = child.goes_on(gate, &hold);
     // Also where it does not: the next sweep must not find it.
     gate.forget(id)?;

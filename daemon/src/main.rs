@@ -2,6 +2,7 @@
 
 mod agents;
 mod api;
+mod bound;
 mod canary;
 mod engine;
 mod failpoint;

@@ -7,7 +7,7 @@ use holdpoint_abi::{
 };
 
 use crate::{
-    agents, arguments, count, holds,
+    agents, arguments, bound, count, holds,
     kernel::{Known, signal::SIGKILL, task},
     retry,
     tag::{self, Tag},
@@ -89,11 +89,11 @@ fn why_not(state: &TaskState, id: u64, hold: &Hold, bprm: Known) -> u32 {
     if holds::now() >= answer.expires_at {
         return CAUSE_EXPIRED;
     }
-    // A retry is known by its arguments alone. Binding a held task's, and the environment, has an issue of its own.
-    if hold.arguments != [0; 2] && !arguments::are_committed(state, hold.arguments, bprm) {
-        return CAUSE_ARGUMENTS;
+    if hold.arguments == [0; 2] {
+        return bound::why_not(state, &answer, bprm);
     }
-    0
+    // A retry is another exec, and known by its arguments alone.
+    if arguments::are_committed(state, hold.arguments, bprm) { 0 } else { CAUSE_ARGUMENTS }
 }
 
 #[inline(always)]

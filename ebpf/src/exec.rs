@@ -7,14 +7,14 @@ use aya_ebpf::{
     programs::LsmContext,
 };
 use holdpoint_abi::{
-    Allowance, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_VERDICT, Counter, Doorbell, FileKey,
-    Hold, LISTED_REFUSE, MATCHED_CALLED, MATCHED_FILE, MATCHED_NAME, Name, PHASE_GONE, PHASE_HELD,
-    PHASE_REFUSED, RING_HELD, TaskState, VERDICT_ALLOW, VERDICT_DENY,
+    Allowance, CAUSE_CONTENT, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_VERDICT, Counter,
+    Doorbell, FileKey, Hold, LISTED_REFUSE, MATCHED_CALLED, MATCHED_FILE, MATCHED_NAME, Name, PHASE_GONE,
+    PHASE_HELD, PHASE_REFUSED, RING_HELD, TaskState, VERDICT_ALLOW, VERDICT_DENY,
 };
 
 use crate::{
     agents::{self, Becomes},
-    count, holds,
+    bound, count, holds,
     kernel::{
         Known, bprm, file,
         signal::SIGSTOP,
@@ -77,18 +77,25 @@ fn agent_executes(state: &mut TaskState, bprm: Known, name: &mut Text) -> i32 {
     if !interpreter {
         // A failed execve before this one must leave nothing behind.
         state.passing = 0;
+        if state.hold != 0 {
+            // An interpreter, should it be what is held, comes with other arguments before these.
+            bound::remember(state, bprm);
+        }
     }
     // A hold ends by its answer, whatever the lists say by then: a reload may have taken the program out of them.
     if state.passing == 0
         && let Some(hold) = holds::get(state.hold)
         && hold.phase == PHASE_HELD
     {
-        let Some(file) = bprm::file(bprm).and_then(file::key) else {
+        let Some(file) = bprm::file(bprm) else {
             return refuse(Counter::RefusedUnreadable);
         };
-        if hold.file == file {
+        let (Some(key), Some(version)) = (file::key(file), file::version(file)) else {
+            return refuse(Counter::RefusedUnreadable);
+        };
+        if hold.file == key {
             return match holds::answer(state.hold) {
-                Some(answer) => answered(state, hold, &answer),
+                Some(answer) => answered(state, hold, &answer, version),
                 None => hold_again(hold),
             };
         }
@@ -130,12 +137,14 @@ fn covered_interpreter(state: &mut TaskState, found: &Match<'_>) -> i32 {
 }
 
 #[inline(always)]
-fn answered(state: &mut TaskState, hold: &mut Hold, answer: &Allowance) -> i32 {
-    if answer.verdict == VERDICT_ALLOW && holds::now() < answer.expires_at {
+fn answered(state: &mut TaskState, hold: &mut Hold, answer: &Allowance, version: (u64, u64)) -> i32 {
+    let unchanged = version == (answer.file_size, answer.file_changed_at);
+    if answer.verdict == VERDICT_ALLOW && holds::now() < answer.expires_at && unchanged {
         state.passing = state.hold;
         return 0;
     }
     let (cause, counter) = match answer.verdict {
+        VERDICT_ALLOW if !unchanged => (CAUSE_CONTENT, Counter::RefusedOther),
         VERDICT_DENY => (CAUSE_VERDICT, Counter::RefusedByVerdict),
         VERDICT_ALLOW => (CAUSE_EXPIRED, Counter::RefusedOther),
         _ => (CAUSE_CORRUPT, Counter::RefusedOther),

@@ -14,6 +14,7 @@
 mod agents;
 mod arguments;
 mod attach;
+mod bound;
 mod commit;
 mod count;
 mod exec;

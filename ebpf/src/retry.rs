@@ -13,7 +13,7 @@ use crate::{
     arguments::{self, Hashes},
     exec::{Match, refuse},
     holds,
-    kernel::{Known, bprm, task},
+    kernel::{Known, bprm, file, task},
     maps::{FILINGS, HOLDS, RETRIES},
 };
 
@@ -46,7 +46,7 @@ pub fn attempt(state: &mut TaskState, found: &Match<'_>, bprm: Known) -> i32 {
             state.argv_length = (*filing).length;
         }
         record.discard(0);
-        return again(state, id);
+        return again(state, id, bprm);
     }
     let id = holds::new_id();
     if describe(filing, id, bprm).is_none() {
@@ -86,7 +86,7 @@ fn hashes(filing: *mut Filing, bprm: Known) -> Option<Hashes> {
 
 /// The action was filed before.
 #[inline(always)]
-fn again(state: &mut TaskState, id: u64) -> i32 {
+fn again(state: &mut TaskState, id: u64, bprm: Known) -> i32 {
     let Some(hold) = holds::get(id) else {
         return refuse(Counter::RefusedPending);
     };
@@ -97,7 +97,7 @@ fn again(state: &mut TaskState, id: u64) -> i32 {
         return refuse(Counter::RefusedPending);
     };
     let now = holds::now();
-    if let Some(counter) = why_not(&answer, now) {
+    if let Some(counter) = why_not(&answer, now, bprm) {
         return refuse(counter);
     }
     let ids = bpf_get_current_pid_tgid();
@@ -113,9 +113,11 @@ fn again(state: &mut TaskState, id: u64) -> i32 {
 }
 
 #[inline(always)]
-fn why_not(answer: &Allowance, now: u64) -> Option<Counter> {
+fn why_not(answer: &Allowance, now: u64, bprm: Known) -> Option<Counter> {
+    let approved = Some((answer.file_size, answer.file_changed_at));
+    let unchanged = bprm::file(bprm).and_then(file::version) == approved;
     match answer.verdict {
-        VERDICT_ALLOW if now < answer.expires_at => None,
+        VERDICT_ALLOW if now < answer.expires_at && unchanged => None,
         VERDICT_DENY => Some(Counter::RefusedByVerdict),
         _ => Some(Counter::RefusedOther),
     }

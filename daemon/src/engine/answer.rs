@@ -1,6 +1,6 @@
 //! From an observation to a request: the rules speak, and people are asked where they say so.
 
-use holdpoint_abi::{FileKey, PHASE_FILED};
+use holdpoint_abi::PHASE_FILED;
 use holdpoint_core::{
     id::{AgentId, HoldId, RequestId},
     policy::{Action, Decision, Wait},
@@ -37,10 +37,12 @@ impl Engine {
         match self.rules.rule(&entry.kernel, &observed) {
             Ruling::NotMeant => {
                 entry.stage = Stage::Passing;
+                entry.bound = Some(observed.bound);
                 let until = clock::boot().after(self.config.defaults.valid_for);
                 self.effects.extend(Planned::let_pass(hold, until));
             }
             Ruling::Decided { decision, interpreter } => {
+                entry.bound = Some(observed.bound.clone().covering(interpreter));
                 let (input, note) = match decision.action {
                     Action::Allow => (Some(Input::AllowedByRule), None),
                     Action::Deny => (Some(Input::Decided(Refusal::DeniedByRule)), None),
@@ -64,7 +66,7 @@ impl Engine {
                     self.effects.extend(Planned::refuse_again(hold));
                     return;
                 }
-                self.request(hold, Some(observed), *decision, interpreter, note.clone());
+                self.request(hold, Some(observed), *decision, note.clone());
                 if let Some(input) = input {
                     self.input(hold, &input, note.as_deref());
                 }
@@ -83,7 +85,7 @@ impl Engine {
             valid_for: self.config.defaults.valid_for,
             wait: self.config.defaults.wait,
         };
-        self.request(hold, None, decision, FileKey::default(), Some(why.to_owned()));
+        self.request(hold, None, decision, Some(why.to_owned()));
         self.input(hold, &Input::Decided(Refusal::Unreadable), Some(why));
     }
 
@@ -101,7 +103,6 @@ impl Engine {
         hold: HoldId,
         observed: Option<Observed>,
         decision: Decision,
-        interpreter: FileKey,
         note: Option<String>,
     ) {
         let Some(entry) = self.entries.get(&hold) else { return };
@@ -130,12 +131,13 @@ impl Engine {
             boot_id: self.boot_id.clone(),
             decision,
             facts: observed.map(|observed| observed.facts),
+            bound: entry.bound.clone(),
             votes: Vec::new(),
             made_at: clock::wall(),
             ended_at: None,
             note,
         };
-        self.track(hold, stored, interpreter);
+        self.track(hold, stored);
     }
 
     fn draw_id(&self) -> Option<RequestId> {

@@ -1,6 +1,6 @@
 //! Carrying out: first the transaction, then what it allows.
 
-use holdpoint_abi::{Allowance, FileKey, VERDICT_ALLOW, VERDICT_DENY};
+use holdpoint_abi::{Allowance, VERDICT_ALLOW, VERDICT_DENY};
 use holdpoint_core::{
     id::{HoldId, RequestId},
     request::{Effect, Request, State, Verdict},
@@ -14,6 +14,7 @@ use super::{
     entry::{Release, Stage},
 };
 use crate::{
+    bound::Bound,
     failpoint::{self, Point},
     store::Write,
     sys::{
@@ -101,11 +102,17 @@ impl Engine {
         let done = match effect {
             Effect::Store => Ok(()),
             Effect::Allow(until) => {
-                let interpreter = self.covered_interpreter(hold);
-                self.answer(hold, VERDICT_ALLOW, until, interpreter)
+                match self.bound(hold) {
+                    Some(bound) => self.answer(hold, bound.answer(VERDICT_ALLOW, until.0)),
+                    // A daemon before this version has asked: it has not kept what it showed.
+                    None => {
+                        warn!(hold = %hold, "refused: what was approved was not bound to arguments");
+                        self.answer(hold, Bound::default().answer(VERDICT_DENY, now.0))
+                    }
+                }
             }
             Effect::Refuse if self.is_filed(hold) => self.gate.withdraw(hold.0.get()),
-            Effect::Refuse => self.answer(hold, VERDICT_DENY, now, FileKey::default()),
+            Effect::Refuse => self.answer(hold, Bound::default().answer(VERDICT_DENY, now.0)),
             Effect::Resume => {
                 if let Some(entry) = self.entries.get_mut(&hold) {
                     entry.release = Some(Release::begin(now));
@@ -133,15 +140,7 @@ impl Engine {
         }
     }
 
-    fn answer(
-        &mut self,
-        hold: HoldId,
-        verdict: u32,
-        until: BootTime,
-        interpreter: FileKey,
-    ) -> Result<(), crate::kernel::KernelError> {
-        let answer =
-            Allowance { verdict, pad: 0, expires_at: until.0, interpreter, arguments: [0; 2], spare: [0; 4] };
+    fn answer(&mut self, hold: HoldId, answer: Allowance) -> Result<(), crate::kernel::KernelError> {
         self.gate.answer(hold.0.get(), answer)?;
         failpoint::reach(Point::AllowanceSet);
         Ok(())
@@ -151,9 +150,8 @@ impl Engine {
         self.entries.get(&hold).is_some_and(|entry| entry.kernel.arguments != [0; 2])
     }
 
-    fn covered_interpreter(&self, hold: HoldId) -> FileKey {
-        let entry = self.entries.get(&hold).and_then(super::entry::Entry::tracked);
-        entry.map(|tracked| tracked.interpreter).unwrap_or_default()
+    fn bound(&self, hold: HoldId) -> Option<Bound> {
+        self.entries.get(&hold).and_then(|entry| entry.bound.clone())
     }
 
     fn kill(&self, hold: HoldId) {
@@ -251,7 +249,7 @@ impl Engine {
     }
 
     /// Puts a new request among those that are not over, and writes it.
-    pub(super) fn track(&mut self, hold: HoldId, stored: crate::store::StoredRequest, interpreter: FileKey) {
+    pub(super) fn track(&mut self, hold: HoldId, stored: crate::store::StoredRequest) {
         let Some(entry) = self.entries.get_mut(&hold) else { return };
         let request = stored.request.clone();
         self.by_id.insert(request.id.clone(), hold);
@@ -260,7 +258,6 @@ impl Engine {
         entry.stage = Stage::Request(Box::new(super::entry::Tracked {
             agent: stored.agent,
             agent_name: stored.agent_name.clone(),
-            interpreter,
             request,
         }));
         let program = stored.facts.as_ref().map(|facts| facts.executable.path.clone()).unwrap_or_default();

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use holdpoint_abi::{FileKey, Hold};
+use holdpoint_abi::Hold;
 use holdpoint_core::{id::AgentId, request::Request, time::BootTime};
+
+use crate::bound::Bound;
 
 /// A hold that is not over.
 pub(super) struct Entry {
@@ -11,6 +13,8 @@ pub(super) struct Entry {
     pub(super) kernel: Hold,
     /// How far we are with it.
     pub(super) stage: Stage,
+    /// What an approval is bound to, once that was read.
+    pub(super) bound: Option<Bound>,
     /// Letting the task go on, while the kernel has not said that it did.
     pub(super) release: Option<Release>,
     /// Sweeps in a row that found the task outside of its exec, or no record of what was filed.
@@ -36,8 +40,6 @@ pub(super) struct Tracked {
     pub(super) request: Request,
     pub(super) agent: AgentId,
     pub(super) agent_name: String,
-    /// The listed interpreter that an approval covers, or zero.
-    pub(super) interpreter: FileKey,
 }
 
 /// The tries to let a task go on: one SIGCONT may be undone by the hold of a sibling thread.
@@ -52,7 +54,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Entry {
     pub(super) fn new(kernel: Hold, stage: Stage) -> Self {
-        Self { kernel, stage, release: None, astray: 0, looking: false }
+        Self { kernel, stage, bound: None, release: None, astray: 0, looking: false }
     }
 
     pub(super) fn tracked(&self) -> Option<&Tracked> {

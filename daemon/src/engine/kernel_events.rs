@@ -1,9 +1,9 @@
 //! What the kernel half says: doorbells, and the sweep that finds what no doorbell told.
 
 use holdpoint_abi::{
-    CANARY_AGENT, CAUSE_ARGUMENTS, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_USED,
-    CAUSE_VERDICT, Doorbell, Hold, PHASE_EXITED, PHASE_FILED, PHASE_GONE, PHASE_HELD, PHASE_KILLED,
-    PHASE_REFUSED, PHASE_REPLACED, PHASE_RUNNING, RING_AGENT, RING_SIGNAL,
+    CANARY_AGENT, CAUSE_ARGUMENTS, CAUSE_CONTENT, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER,
+    CAUSE_UNREADABLE, CAUSE_USED, CAUSE_VERDICT, Doorbell, Hold, PHASE_EXITED, PHASE_FILED, PHASE_GONE,
+    PHASE_HELD, PHASE_KILLED, PHASE_REFUSED, PHASE_REPLACED, PHASE_RUNNING, RING_AGENT, RING_SIGNAL,
 };
 use holdpoint_core::{
     facts::AgentFacts,
@@ -152,9 +152,9 @@ impl Engine {
         let agent = self.agent_facts(AgentId(kernel.agent));
         let (workers, sender, config) =
             (self.workers.clone(), self.observations.clone(), self.config.clone());
-        let tags = self.gate.tags().clone();
+        let (tags, key) = (self.gate.tags().clone(), self.gate.hash_key());
         tokio::spawn(async move {
-            let reading = move || observe::observe(&kernel, &agent, &config, &tags);
+            let reading = move || observe::observe(&kernel, &agent, &config, &tags, key);
             let found = workers.run(AgentId(kernel.agent), "the held process", reading).await;
             let found = observe::with_names(found).await;
             // The engine has ended; the next one looks again.
@@ -306,7 +306,11 @@ fn note(hold: &Hold) -> Option<&'static str> {
         (_, CAUSE_EXPIRED) => "the allowance expired before the program began",
         (_, CAUSE_INTERPRETER) => "the script's interpreter is listed and was not approved",
         (_, CAUSE_USED) => "the allowance was gone when the program was about to begin",
-        (_, CAUSE_ARGUMENTS) => "the arguments at the start of the program were not those that were approved",
+        (_, CAUSE_ARGUMENTS) => {
+            "arguments, environment or path at the start of the program were not those that were approved"
+        }
+        (_, CAUSE_UNREADABLE) => "the arguments at the start of the program could not be read",
+        (_, CAUSE_CONTENT) => "the file was changed after it had been looked at",
         (_, CAUSE_CORRUPT) => "the allowance was damaged",
         _ => "for a cause that this version does not know",
     };

@@ -269,16 +269,10 @@ impl Engine {
             self.alarms.push(std::cmp::Reverse((at, hold)));
         }
         self.by_id.insert(request.id.clone(), hold);
-        // Which interpreter an approval covers is not stored: after a restart it covers none, and an approved script
-        // whose interpreter is listed is refused.
-        let tracked = Tracked {
-            agent: stored.agent,
-            agent_name: stored.agent_name,
-            interpreter: holdpoint_abi::FileKey::default(),
-            request,
-        };
+        let tracked = Tracked { agent: stored.agent, agent_name: stored.agent_name, request };
         let kernel = kernel.unwrap_or(NO_HOLD);
-        self.entries.insert(hold, Entry::new(kernel, Stage::Request(Box::new(tracked))));
+        let entry = Entry::new(kernel, Stage::Request(Box::new(tracked)));
+        self.entries.insert(hold, Entry { bound: stored.bound, ..entry });
     }
 
     /// Puts the rules' names and files into the kernel half.

@@ -48,6 +48,7 @@ pub(crate) fn offsets(btf: &[u8], storage_may_fail: bool) -> Result<Offsets, Btf
     let kernel = KernelTypes::parse(btf)?;
     let at = |structure, field| kernel.offset(structure, field);
     let dentry = at("path", "dentry")?;
+    let changed = inode_changed(&at)?;
     Ok(Offsets {
         task_bpf_storage: at("task_struct", "bpf_storage")?,
         task_signal: at("task_struct", "signal")?,
@@ -66,6 +67,7 @@ pub(crate) fn offsets(btf: &[u8], storage_may_fail: bool) -> Result<Offsets, Btf
         bprm_exec: at("linux_binprm", "exec")?,
         bprm_p: at("linux_binprm", "p")?,
         bprm_argc: at("linux_binprm", "argc")?,
+        bprm_envc: at("linux_binprm", "envc")?,
         file_inode: at("file", "f_inode")?,
         file_dentry: at("file", "f_path")? + dentry,
         dentry_name: at("dentry", "d_name")? + at("qstr", "name")?,
@@ -73,6 +75,9 @@ pub(crate) fn offsets(btf: &[u8], storage_may_fail: bool) -> Result<Offsets, Btf
         dentry_inode: at("dentry", "d_inode")?,
         inode_sb: at("inode", "i_sb")?,
         inode_ino: at("inode", "i_ino")?,
+        inode_size: at("inode", "i_size")?,
+        inode_changed_seconds: changed.0,
+        inode_changed_nanoseconds: changed.1,
         sb_dev: at("super_block", "s_dev")?,
         sb_magic: at("super_block", "s_magic")?,
         unix_dentry: at("unix_sock", "path")? + dentry,
@@ -90,6 +95,18 @@ pub(crate) fn offsets(btf: &[u8], storage_may_fail: bool) -> Result<Offsets, Btf
         root_hierarchy: at("cgroup_root", "hierarchy_id")?,
         storage_may_fail: u32::from(storage_may_fail),
     })
+}
+
+/// Where an inode has the time of its last change: `i_ctime`, called `__i_ctime` since Linux 6.6, and two fields since
+/// 6.11 (<https://github.com/torvalds/linux/commit/3aa63a569c64e708df547a8913c84e64a06e7853>).
+fn inode_changed(
+    at: &impl Fn(&'static str, &'static str) -> Result<u32, BtfError>,
+) -> Result<(u32, u32), BtfError> {
+    if let (Ok(seconds), Ok(nanoseconds)) = (at("inode", "i_ctime_sec"), at("inode", "i_ctime_nsec")) {
+        return Ok((seconds, nanoseconds));
+    }
+    let time = at("inode", "__i_ctime").or_else(|_| at("inode", "i_ctime"))?;
+    Ok((time + at("timespec64", "tv_sec")?, time + at("timespec64", "tv_nsec")?))
 }
 
 impl<'a> KernelTypes<'a> {

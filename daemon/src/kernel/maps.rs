@@ -76,6 +76,7 @@ pub(crate) struct Gate {
     agents: AgentMaps,
     pins: Pins,
     kept: Kept,
+    hash_key: [u64; 2],
 }
 
 impl Gate {
@@ -94,13 +95,21 @@ impl Gate {
             agents: AgentMaps::open(pins)?,
             pins: pins.clone(),
             kept: Kept::default(),
+            hash_key: [0; 2],
         })
     }
 
     /// Holds on to what is pinned for the object, so that it stays when the pins go.
     pub(super) fn keep(&mut self, object: [u8; 32]) -> Result<(), KernelError> {
         self.kept = Kept::open(&self.pins, object)?;
+        let Shared(meta) = self.meta.get(&0, 0).map_err(|error| map_error("meta", &error))?;
+        self.hash_key = meta.hash_key;
         Ok(())
+    }
+
+    /// The key of the hash over what an approval is bound to.
+    pub(crate) fn hash_key(&self) -> [u64; 2] {
+        self.hash_key
     }
 
     /// What the daemon holds on to.

@@ -18,6 +18,20 @@ pub(super) struct Call {
     pub(super) environment: Vec<Vec<u8>>,
 }
 
+impl Call {
+    /// The path as the kernel has it in `bprm->filename` (`alloc_bprm`,
+    /// <https://github.com/torvalds/linux/blob/v6.1/fs/exec.c>).
+    pub(super) fn kernel_path(&self) -> Vec<u8> {
+        match self.directory {
+            Some(fd) if self.path.is_empty() => format!("/dev/fd/{fd}").into_bytes(),
+            Some(fd) if self.path.first() != Some(&b'/') => {
+                [format!("/dev/fd/{fd}/").as_bytes(), &self.path].concat()
+            }
+            _ => self.path.clone(),
+        }
+    }
+}
+
 /// Arguments that are shown at most. What `xargs` makes of a long list fits; more is refused, since nobody
 /// reads it, and nothing is approved in part.
 const ARGUMENTS: Limits = Limits { strings: 16_384, bytes: 256 * 1024 };

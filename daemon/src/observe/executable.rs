@@ -19,11 +19,12 @@ use nix::{
 };
 
 use super::{ObserveError, call::Call, digest, identity, process::TaskDir};
-use crate::sys::descriptors;
+use crate::{bound::FileVersion, sys::descriptors};
 
 /// The executable, found and read.
 pub(super) struct Executable {
     pub(super) facts: FileFacts,
+    pub(super) version: FileVersion,
     pub(super) names: Vec<Vec<u8>>,
     pub(super) interpreters: Interpreters,
 }
@@ -75,15 +76,19 @@ pub(super) fn find(task: &TaskDir, call: &Call, hold: &Hold) -> Result<Executabl
     names.retain(|name| !name.is_empty());
     names.sort();
     names.dedup();
-    let (facts, interpreters) = facts(task, &place, path)?;
-    Ok(Executable { facts, names, interpreters })
+    let (facts, version, interpreters) = facts(task, &place, path)?;
+    Ok(Executable { facts, version, names, interpreters })
 }
 
-fn facts(task: &TaskDir, place: &Place, path: PathBuf) -> Result<(FileFacts, Interpreters), ObserveError> {
+fn facts(
+    task: &TaskDir,
+    place: &Place,
+    path: PathBuf,
+) -> Result<(FileFacts, FileVersion, Interpreters), ObserveError> {
     let unreadable = |cause: String| ObserveError::Unreadable { what: "the executable".to_owned(), cause };
     let file = reopen(&place.file).map_err(|cause| unreadable(cause.to_string()))?;
-    let metadata = file.metadata().map_err(|cause| unreadable(cause.to_string()))?;
-    let sha256 = digest::sha256(&file, place.key).map_err(|cause| unreadable(cause.to_string()))?;
+    let digest::Digested { sha256, metadata, version } =
+        digest::settled(&file, place.key).map_err(|cause| unreadable(cause.to_string()))?;
     let first = first_line(&place.file).map_err(|cause| unreadable(cause.to_string()))?;
     let interpreter = first.as_ref().map(|line| Alleged(line.whole.clone()));
     let facts = FileFacts {
@@ -106,7 +111,7 @@ fn facts(task: &TaskDir, place: &Place, path: PathBuf) -> Result<(FileFacts, Int
         interpreters.push((path, place.key));
         next = first_line(&place.file).unwrap_or_default();
     }
-    Ok((facts, interpreters))
+    Ok((facts, version, interpreters))
 }
 
 /// The file that the call names.

@@ -19,7 +19,10 @@ use super::{
     process::{self, TaskDir},
     user,
 };
-use crate::kernel::Tags;
+use crate::{
+    bound::{Bound, Strings},
+    kernel::Tags,
+};
 
 /// A filing, as the kernel half has written it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +110,9 @@ pub(crate) fn observe_filed(
         // That of the call is not in the record, and is not a part of what is approved.
         env: BTreeMap::new(),
     };
-    Ok(Observed { facts, names: executable.names, interpreters: executable.interpreters })
+    // The arguments are bound by the kernel half itself.
+    let bound = Bound::new(Strings::default(), executable.version);
+    Ok(Observed { facts, bound, names: executable.names, interpreters: executable.interpreters })
 }
 
 /// Whether the process of this number can be the one that it was when the exec was filed.

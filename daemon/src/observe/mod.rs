@@ -17,7 +17,7 @@ pub(crate) mod workers;
 
 use std::collections::BTreeMap;
 
-use holdpoint_abi::{FileKey, Hold};
+use holdpoint_abi::{FileKey, Hold, MAX_BOUND_BYTES};
 use holdpoint_core::{
     alleged::Alleged,
     config::Config,
@@ -26,7 +26,10 @@ use holdpoint_core::{
 use nix::unistd::gethostname;
 use thiserror::Error;
 
-use crate::kernel::Tags;
+use crate::{
+    bound::{Bound, Strings},
+    kernel::Tags,
+};
 
 pub(crate) use filing::{Filed, observe_filed};
 pub(crate) use identity::{inode_of, key_of};
@@ -39,6 +42,8 @@ pub(crate) struct Observed {
     pub(crate) facts: ExecFacts,
     /// The names that rules may mean: the file's own, the last component as called.
     pub(crate) names: Vec<Vec<u8>>,
+    /// What an approval is bound to.
+    pub(crate) bound: Bound,
     /// For a script: its interpreters, nearest first, as path and identity.
     pub(crate) interpreters: Vec<(Vec<u8>, FileKey)>,
 }
@@ -71,16 +76,24 @@ pub(crate) enum ObserveError {
     TooLong { what: &'static str, limit: String },
 }
 
-/// Looks at a held exec. May take as long as the agent likes: run it in a worker.
+/// Looks at a held exec, and hashes what is shown with the kernel half's key. May take as long as the agent likes: run it
+/// in a worker.
 pub(crate) fn observe(
     hold: &Hold,
     agent: &AgentFacts,
     config: &Config,
     tags: &Tags,
+    key: [u64; 2],
 ) -> Result<Observed, ObserveError> {
     let task = process::TaskDir::of(hold)?;
     let call = call::read(&task)?;
     let executable = executable::find(&task, &call, hold)?;
+    let strings = Strings::of(key, &call.argv, &call.environment, &call.kernel_path());
+    let too_long = || ObserveError::TooLong {
+        what: "arguments, environment and path together",
+        limit: format!("{} KiB", MAX_BOUND_BYTES / 1024),
+    };
+    let bound = Bound::new(strings.ok_or_else(too_long)?, executable.version);
     let status = task.status()?;
     let stat = task.stat()?;
     let cgroup = task.cgroup();
@@ -102,7 +115,7 @@ pub(crate) fn observe(
     };
     // The agent may have died and its numbers been given to another: then all this is about the other.
     process::TaskDir::of(hold)?;
-    Ok(Observed { facts, names: executable.names, interpreters: executable.interpreters })
+    Ok(Observed { facts, bound, names: executable.names, interpreters: executable.interpreters })
 }
 
 /// A user by its numbers. The names come later: see [`with_names`].

@@ -16,8 +16,11 @@ use super::{Store, StoreError};
 pub(super) const FILE_NAME: &str = "holdpoint.db";
 
 /// The migrations in their order. The version of a database is how many of them it has seen.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_declared_agents.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_declared_agents.sql"),
+    include_str!("migrations/0003_bound.sql"),
+];
 
 /// Says in the file's header that the database is ours: the letters `hold`.
 const APPLICATION_ID: i64 = 0x686f_6c64;

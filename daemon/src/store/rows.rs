@@ -10,6 +10,8 @@ use holdpoint_core::{
     wire::{LogEvent, RequestView},
 };
 
+use crate::bound::Bound;
+
 /// A request with all that is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredRequest {
@@ -25,6 +27,8 @@ pub(crate) struct StoredRequest {
     pub decision: Decision,
     /// Who, what and where.
     pub facts: Option<ExecFacts>,
+    /// What an approval is bound to. None for what could not be looked at.
+    pub bound: Option<Bound>,
     /// The votes, the oldest first.
     pub votes: Vec<Vote>,
     /// When it was made.

@@ -136,9 +136,9 @@ fn new_request(transaction: &Transaction<'_>, stored: &StoredRequest) -> Result<
     transaction
         .prepare_cached(
             "INSERT INTO requests (id, agent, hold, boot_id, wait, made_boot, deadline, valid_for, phase, state,
-                 decision, facts, made_at, ended_at, note)
+                 decision, facts, made_at, ended_at, note, bound)
              VALUES (:id, :agent, :hold, :boot_id, :wait, :made_boot, :deadline, :valid_for, :phase, :state,
-                 :decision, :facts, :made_at, :ended_at, :note)",
+                 :decision, :facts, :made_at, :ended_at, :note, :bound)",
         )?
         .insert(named_params! {
             ":id": request.id.as_str(),
@@ -156,6 +156,7 @@ fn new_request(transaction: &Transaction<'_>, stored: &StoredRequest) -> Result<
             ":made_at": stored.made_at.0.cast_signed(),
             ":ended_at": stored.ended_at.map(|at| at.0.cast_signed()),
             ":note": stored.note,
+            ":bound": stored.bound.as_ref().map(json).transpose()?,
         })?;
     stored.votes.iter().try_for_each(|vote| add_vote(transaction, request.id.as_str(), vote))
 }

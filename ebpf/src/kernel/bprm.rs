@@ -41,6 +41,19 @@ pub fn argc(bprm: Known) -> u32 {
     bprm.value(offset!(bprm_argc))
 }
 
+/// How many variables the new program's environment has.
+#[inline(always)]
+pub fn envc(bprm: Known) -> u32 {
+    bprm.value(offset!(bprm_envc))
+}
+
+/// Where in the new program's memory the last string ends, which is the path as called: behind its zero.
+#[inline(always)]
+pub fn strings_end(bprm: Known) -> u64 {
+    let path_at: u64 = bprm.value(offset!(bprm_exec));
+    path_at.wrapping_add(path_length(bprm)).wrapping_add(1)
+}
+
 /// Where the arguments begin in the new program's memory. Behind the last argument lies the environment.
 #[inline(always)]
 pub fn strings_at(bprm: Known) -> u64 {

@@ -17,6 +17,16 @@ pub fn fs_magic(file: Known) -> Option<u64> {
     Some(file.follow(offset!(file_inode))?.follow(offset!(inode_sb))?.value(offset!(sb_magic)))
 }
 
+/// Size in bytes, and time of the last change in nanoseconds of the wall clock.
+#[inline(always)]
+pub fn version(file: Known) -> Option<(u64, u64)> {
+    let inode = file.follow(offset!(file_inode))?;
+    let seconds: u64 = inode.value(offset!(inode_changed_seconds));
+    let nanoseconds: u32 = inode.value(offset!(inode_changed_nanoseconds));
+    let changed_at = seconds.wrapping_mul(1_000_000_000).wrapping_add(u64::from(nanoseconds));
+    Some((inode.value(offset!(inode_size)), changed_at))
+}
+
 /// The identity of the inode that a directory entry names.
 #[inline(always)]
 pub fn dentry_key(dentry: Known) -> Option<FileKey> {

@@ -65,6 +65,7 @@ fn pending(bits: u32, agent: AgentId) -> StoredRequest {
             wait: Wait::Hold,
         },
         facts: None,
+        bound: None,
         votes: Vec::new(),
         made_at: WallTime(1_700_000_000_000),
         ended_at: None,

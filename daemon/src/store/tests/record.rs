@@ -9,6 +9,8 @@ use holdpoint_core::{
     wire::LogEvent,
 };
 
+use crate::bound::{Bound, FileVersion, Strings};
+
 use super::{
     super::{Found, StoreError, Write},
     *,
@@ -54,6 +56,8 @@ fn a_request_with_its_votes_and_agent_survives_a_restart() {
     let mut stored = pending(0x155_5555, agent);
     stored.facts = Some(facts(agent));
     stored.note = Some("argv was cut".into());
+    let strings = Strings::of([u64::MAX, 1], &[b"a".to_vec()], &[], b"/a").unwrap();
+    stored.bound = Some(Bound::new(strings, FileVersion { changed_at: u64::MAX, size: 5 }));
     store_new(&mut store, &stored);
     store.write(&[Write::Vote { request: stored.request.id.clone(), vote: vote() }]).unwrap();
     stored.votes.push(vote());
