@@ -16,7 +16,7 @@ use nix::{
         signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction},
         stat::Mode,
     },
-    unistd::{execv, execveat},
+    unistd::{execv, execve, execveat},
 };
 
 use crate::refused;
@@ -128,4 +128,13 @@ pub(crate) fn odd(command: &[CString]) -> anyhow::Result<ExitCode> {
         command.push(CString::new(argument)?);
     }
     by_path(&command)
+}
+
+/// Not even its own name.
+pub(crate) fn without_arguments(path: &CString) -> anyhow::Result<ExitCode> {
+    let nothing: [CString; 0] = [];
+    match execve(path, &nothing, &nothing) {
+        Ok(never) => match never {},
+        Err(errno) => Ok(refused(errno)),
+    }
 }

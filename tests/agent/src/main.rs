@@ -4,6 +4,7 @@
 //! never be seen.
 
 mod beside;
+mod exchange;
 mod exec;
 mod fuse;
 mod spawn;
@@ -29,6 +30,9 @@ holdpoint-test-agent VERB ARGUMENTS
   exec-until-it-works N PATH ARGUMENTS  tries up to N times
   exec-large BYTES COUNT PATH     becomes the program, with COUNT arguments of BYTES bytes
   exec-odd PATH                   becomes the program, with arguments that are no text
+  exec-without-arguments PATH     becomes the program, with an empty list of arguments
+  exec-exchanged WHAT PATH ARGUMENT  becomes the program; what it begins with is exchanged by a handler for SIGCONT
+  exec-flickering PATH A B        becomes the program; a neighbour changes its argument from A to B and back
   exec-beside FILE PATH           becomes the program; behind its argument lies a page of FILE
   exec-unreadable PATH            becomes the program; its argument lies in a page that only it can read
   posix-spawn PATH ARGUMENTS      starts the program by posix_spawn and waits for it
@@ -52,6 +56,7 @@ fn run() -> anyhow::Result<ExitCode> {
     let verb = arguments.next().context(USAGE)??;
     let arguments: Vec<CString> = arguments.collect::<Result<_, _>>()?;
     let text = |index: usize| -> anyhow::Result<&str> { Ok(arguments.get(index).context(USAGE)?.to_str()?) };
+    let byte = |index: usize| -> anyhow::Result<u8> { text(index)?.bytes().next().context(USAGE) };
     let rest = |index: usize| arguments.get(index..).filter(|rest| !rest.is_empty()).context(USAGE);
     match verb.to_str()? {
         "exec" => exec::by_path(rest(0)?),
@@ -64,6 +69,11 @@ fn run() -> anyhow::Result<ExitCode> {
         "exec-until-it-works" => exec::until_it_works(text(0)?.parse()?, rest(1)?),
         "exec-large" => exec::large(text(0)?.parse()?, text(1)?.parse()?, rest(2)?),
         "exec-odd" => exec::odd(rest(0)?),
+        "exec-without-arguments" => exec::without_arguments(arguments.first().context(USAGE)?),
+        "exec-exchanged" => {
+            exchange::by_handler(text(0)?, rest(1)?.first().context(USAGE)?, arguments.get(2).context(USAGE)?)
+        }
+        "exec-flickering" => exchange::by_neighbour(arguments.first().context(USAGE)?, [byte(1)?, byte(2)?]),
         "exec-beside" => beside::argument(text(0)?, rest(1)?),
         "exec-unreadable" => unreadable::unreadable_argument(rest(0)?),
         "posix-spawn" => spawn::posix_spawn(rest(0)?),

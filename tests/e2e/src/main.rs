@@ -16,6 +16,7 @@ mod changing;
 mod crashes;
 mod declared;
 mod endings;
+mod exchanged;
 mod failures;
 mod files;
 mod lifecycle;
@@ -37,6 +38,7 @@ fn main() -> std::process::ExitCode {
     let all: Vec<&[Test]> = vec![
         parents::TESTS,
         endings::TESTS,
+        exchanged::TESTS,
         files::TESTS,
         changing::TESTS,
         access::TESTS,
