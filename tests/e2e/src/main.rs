@@ -12,6 +12,7 @@
 mod access;
 mod attaching;
 mod bad_input;
+mod canary;
 mod changing;
 mod crashes;
 mod declared;
@@ -46,6 +47,7 @@ fn main() -> std::process::ExitCode {
         attaching::TESTS,
         upgrade::TESTS,
         proof::TESTS,
+        canary::TESTS,
         crashes::TESTS,
         crashes::SOAK_TESTS,
         failures::TESTS,

@@ -9,6 +9,7 @@ use crate::{
         agent::Agent,
         cli::{User, holdpoint_as, shell},
         daemon,
+        maps::NoRoomForAnswers,
         service::{self, UNIT, property, systemctl},
         wait::eventually,
     },
@@ -22,6 +23,7 @@ pub(crate) const TESTS: &[Test] = tests![Package, 180:
     a_reload_by_systemd_says_how_it_went,
     a_restart_adopts_what_is_held,
     a_daemon_that_hangs_is_ended_by_the_watchdog_and_what_is_held_waits_on,
+    a_daemon_whose_canary_fails_is_restarted_until_the_gate_is_mended,
     a_gate_that_is_unpinned_under_the_daemon_stays_shut_and_is_pinned_again,
     while_the_service_is_stopped_execs_wait,
     an_installation_over_the_old_one_keeps_what_is_held,
@@ -177,6 +179,29 @@ fn a_daemon_that_hangs_is_ended_by_the_watchdog_and_what_is_held_waits_on() {
     is_still_held_and_runs_when_approved(&agent, &request);
     let second = service::request(&meanwhile);
     is_still_held_and_runs_when_approved(&meanwhile, &second);
+    service::with_usual_watchdog();
+}
+
+fn a_daemon_whose_canary_fails_is_restarted_until_the_gate_is_mended() {
+    service::with_impatient_watchdog();
+    let (agent, request) = held_agent();
+    let before = property("MainPID");
+    let no_room = NoRoomForAnswers::begin();
+    assert_eq!(holdpoint_as(User::Root, None, &["reload"]).code, 0);
+    service::status_line("the status line tells of it", |line| {
+        line.starts_with("PROBLEM: cannot use the map 'allowances'")
+    });
+    // First the watchdog ends the one that runs, then each that comes after it ends by itself, without a word of being
+    // ready.
+    service::status_line("the next one tells why it does not start", |line| {
+        line.contains("nothing can be enforced on this host as it is")
+    });
+    eventually("systemd tries on", || (property("NRestarts").parse::<u32>().unwrap() >= 3).then_some(()));
+    assert_ne!(property("ActiveState"), "active", "{}", service::journal());
+    drop(no_room);
+    service::successor_of(&before);
+    assert!(service::status().enforcing);
+    is_still_held_and_runs_when_approved(&agent, &request);
     service::with_usual_watchdog();
 }
 

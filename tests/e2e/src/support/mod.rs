@@ -5,6 +5,8 @@ pub(crate) mod api;
 pub(crate) mod cli;
 pub(crate) mod daemon;
 pub(crate) mod ledger;
+pub(crate) mod manager;
+pub(crate) mod maps;
 pub(crate) mod persons;
 pub(crate) mod programs;
 pub(crate) mod service;
