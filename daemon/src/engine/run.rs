@@ -182,7 +182,9 @@ impl Engine {
                 },
                 ready = filings.readable_mut() => match ready {
                     Ok(mut guard) => {
+                        failpoint::reach(Point::Filed);
                         let (filed, more) = take_filings(guard.get_inner_mut());
+                        failpoint::reach(Point::FilingRead);
                         if !more {
                             guard.clear_ready();
                         }

@@ -18,6 +18,7 @@ mod crashes;
 mod declared;
 mod endings;
 mod failures;
+mod filed;
 mod files;
 mod lifecycle;
 mod load;
@@ -50,6 +51,8 @@ fn main() -> std::process::ExitCode {
         canary::TESTS,
         crashes::TESTS,
         crashes::SOAK_TESTS,
+        filed::TESTS,
+        filed::SOAK_TESTS,
         failures::TESTS,
         bad_input::TESTS,
         observing::TESTS,

@@ -1,7 +1,7 @@
 //! The kernel half's maps in the hands of root: how a gate is broken that is attached, and pinned.
 
 use aya::maps::{HashMap, Map, MapData};
-use holdpoint_abi::{Allowance, FileKey, Listed, MAX_HOLDS, NAME_LENGTH};
+use holdpoint_abi::{Allowance, FileKey, Hold, Listed, MAX_HOLDS, NAME_LENGTH};
 
 const MAPS: &str = "/sys/fs/bpf/holdpoint/maps";
 
@@ -19,6 +19,11 @@ fn empty<const K: usize, const V: usize>(name: &str) {
     for key in keys {
         map.remove(&key).unwrap();
     }
+}
+
+/// How many holds the kernel half knows of, filings included.
+pub(crate) fn holds() -> usize {
+    open::<8, { size_of::<Hold>() }>("holds").keys().count()
 }
 
 /// Takes every program out of the lists. Nothing is held then.
