@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = tests![Package, 180:
     a_fresh_installation_enforces_and_holds_nothing_without_rules,
     under_the_unit_an_exec_is_held_and_approved,
     under_the_unit_files_are_found_in_whatever_mount_they_are_called,
+    under_the_unit_an_agent_in_a_scope_of_its_own_is_held_and_outlives_the_daemon,
     a_reload_by_systemd_says_how_it_went,
     a_restart_adopts_what_is_held,
     a_daemon_that_hangs_is_ended_by_the_watchdog_and_what_is_held_waits_on,
@@ -129,6 +130,32 @@ fn under_the_unit_files_are_found_in_whatever_mount_they_are_called() {
         agent.said("status 7");
     }
     shell(&format!("umount {root}/overlay {root}/bind && rm -rf {root} /tmp/mine"));
+}
+
+fn under_the_unit_an_agent_in_a_scope_of_its_own_is_held_and_outlives_the_daemon() {
+    service::with_rules();
+    unguarded_it_runs("hp-dynamic 7", "status 7");
+    // The daemon has no network and few capabilities here, and asks systemd over D-Bus all the same.
+    for user in [User::Agent, User::Root] {
+        let mut agent = Agent::start_in_scope(user, &LOOP);
+        agent.say("true");
+        agent.said("status 0");
+        let unit = format!("holdpoint-agent-{}-{}.scope", agent.name(), agent.pid());
+        let cgroup = fs::read_to_string(format!("/proc/{}/cgroup", agent.pid())).unwrap();
+        assert_eq!(cgroup.trim(), format!("0::/system.slice/{unit}"));
+        agent.say("hp-dynamic 7");
+        let request = service::request(&agent);
+        assert!(!agent.output().contains("status 7"), "it ran unasked: {}", agent.output());
+        assert_eq!(request.facts.as_ref().unwrap().unit.as_deref(), Some(unit.as_str()));
+        // The scope is systemd's, and no part of the daemon's own unit.
+        systemctl(&["restart", UNIT]);
+        assert_eq!(shell(&format!("systemctl is-active {unit}")).trim(), "active");
+        is_still_held_and_runs_when_approved(&agent, &request);
+        agent.end();
+        eventually("the scope ends with its processes", || {
+            (!fs::exists(format!("/sys/fs/cgroup/system.slice/{unit}")).unwrap()).then_some(())
+        });
+    }
 }
 
 fn a_reload_by_systemd_says_how_it_went() {
