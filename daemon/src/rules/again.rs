@@ -72,8 +72,8 @@ impl Rules {
         if files == self.files && agents.finds_as(&self.agents) {
             return None;
         }
-        let policy = Arc::clone(&self.policy);
-        Some(Self { policy, files, names: self.names.clone(), agents, warnings: Vec::new() })
+        let (config, policy) = (Arc::clone(&self.config), Arc::clone(&self.policy));
+        Some(Self { config, policy, files, names: self.names.clone(), agents, warnings: Vec::new() })
     }
 
     fn allows(&self, paths: &[Vec<u8>]) -> bool {

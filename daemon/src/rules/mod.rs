@@ -6,7 +6,7 @@ mod directories;
 mod files;
 mod listing;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use holdpoint_abi::{FileKey, Hold, LISTED_HOLD, LISTED_REFUSE, MATCHED_FILE, Name};
 use holdpoint_core::{
@@ -18,6 +18,8 @@ use thiserror::Error;
 
 use crate::{
     agents::{self, Agents},
+    configuration::{self, ConfigurationError},
+    engine::InForce,
     observe::Observed,
 };
 
@@ -27,6 +29,8 @@ pub(crate) use directories::{Directories, Interest};
 /// Rules in force, or about to be.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
+    /// The configuration that they come with: whose processes are agents', and what holds where a rule says nothing.
+    pub(crate) config: Arc<Config>,
     pub(crate) policy: Arc<Policy>,
     /// Files that the kernel half looks for, each with the paths by which rules know it.
     pub(crate) files: HashMap<FileKey, Vec<Vec<u8>>>,
@@ -45,6 +49,8 @@ pub(crate) enum RulesError {
     Read { path: String, cause: String },
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"))]
     Wrong(Vec<Diagnostic>),
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
 }
 
 /// What the rules say of a held exec.
@@ -60,7 +66,7 @@ pub(crate) enum Ruling {
 ///
 /// # Errors
 /// When a file cannot be read or does not parse, or a rule is about more files than there is room for.
-pub(crate) fn load(config: &Config) -> Result<Rules, RulesError> {
+pub(crate) fn load(config: &Arc<Config>) -> Result<Rules, RulesError> {
     let sources = files::read(&config.policies)?;
     let (policy, mut warnings) = holdpoint_core::policy::parse(&sources).map_err(RulesError::Wrong)?;
     let policy = Arc::new(policy.with_defaults(config.defaults));
@@ -68,10 +74,33 @@ pub(crate) fn load(config: &Config) -> Result<Rules, RulesError> {
     warnings.extend(listing.warnings);
     let mut agents = agents::resolve(&config.agents).map_err(RulesError::Wrong)?;
     warnings.append(&mut agents.warnings);
-    Ok(Rules { policy, files: listing.files, names: listing.names, agents, warnings })
+    Ok(Rules {
+        config: Arc::clone(config),
+        policy,
+        files: listing.files,
+        names: listing.names,
+        agents,
+        warnings,
+    })
+}
+
+/// Reads configuration and rules again.
+///
+/// # Errors
+/// As [`load`], and when the configuration cannot be used.
+pub(crate) fn reload(config_path: &Path, in_force: &Config) -> Result<Rules, RulesError> {
+    let (config, mut warnings) = configuration::read_again(config_path, in_force)?;
+    let mut rules = load(&Arc::new(config))?;
+    warnings.append(&mut rules.warnings);
+    Ok(Rules { warnings, ..rules })
 }
 
 impl Rules {
+    /// What others need to know of them.
+    pub(crate) fn in_force(&self) -> InForce {
+        InForce { policy: Arc::clone(&self.policy), config: Arc::clone(&self.config) }
+    }
+
     /// What is odd, for whoever says "warning" himself.
     pub(crate) fn told_warnings(&self) -> Vec<String> {
         let text =

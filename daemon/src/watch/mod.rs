@@ -49,8 +49,8 @@ pub(crate) async fn run(engine: EngineHandle) {
     let mut lister = Lister::new(Arc::clone(&queue));
     loop {
         let begun = Instant::now();
-        let policy = Arc::clone(&in_force.borrow_and_update());
-        let Listed { found, problem } = lister.list(&engine, policy).await;
+        let rules = in_force.borrow_and_update().clone();
+        let Listed { found, problem } = lister.list(&engine, rules).await;
         engine.found(found, problem).await;
         sleep(PAUSE.max(begun.elapsed() * SHARE)).await;
         tokio::select! {

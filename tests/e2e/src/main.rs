@@ -25,6 +25,7 @@ mod load;
 mod observing;
 mod parents;
 mod proof;
+mod reconfigured;
 mod refusal;
 mod runner;
 mod scopes;
@@ -45,6 +46,7 @@ fn main() -> std::process::ExitCode {
         scopes::TESTS,
         lifecycle::TESTS,
         declared::TESTS,
+        reconfigured::TESTS,
         attaching::TESTS,
         upgrade::TESTS,
         proof::TESTS,
