@@ -1,13 +1,13 @@
 //! The package and the service: installed, restarted, hung, upgraded, removed. A boot of its own: nothing of
 //! holdpoint is there before the first of these tests, and after the last nothing again.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use crate::{
     runner::{Test, tests},
     support::{
         agent::Agent,
-        cli::{User, holdpoint_as, shell},
+        cli::{User, holdpoint_as, run, shell},
         daemon,
         maps::NoRoomForAnswers,
         service::{self, UNIT, property, systemctl},
@@ -163,7 +163,9 @@ fn a_reload_by_systemd_says_how_it_went() {
     unguarded_it_runs("unlisted 5", "status 5");
     let mut agent = Agent::start(&LOOP);
     daemon::write_rules("60-more.toml", "[[rule]]\nname = \"more\"\nexec = \"not a list\"\n");
-    systemctl(&["reload", UNIT]);
+    let said = run(Command::new("systemctl").args(["reload", UNIT]));
+    assert_ne!(said.code, 0, "a reload that failed: {said:?}");
+    assert!(service::journal().contains("60-more.toml:3:"), "{}", service::journal());
     service::status_line("the status line tells of the failure", |line| {
         line.starts_with("PROBLEM: the last reload failed") && line.contains("rules in force: 5")
     });
