@@ -33,7 +33,7 @@ use super::{
 use crate::{
     canary,
     failpoint::{self, Point},
-    kernel::{Gate, KernelError},
+    kernel::{Gate, KernelError, Old},
     observe::{Filed, workers::Workers},
     rules::Rules,
     scope::Scopes,
@@ -294,7 +294,9 @@ impl Engine {
             rules.names.iter().map(|name| (*name, Listed { generation, wait: rules.wait_of_name(name) }));
         // After the rules' own, should one of them have that name.
         let names = names.chain([(canary::listed_name(), Listed { generation, wait: LISTED_HOLD })]);
-        self.gate.list(files, names, generation)
+        // What could not be looked for now may be what was listed before: it stays until all answer again.
+        let old = if rules.silent.is_empty() { Old::Goes } else { Old::Stays };
+        self.gate.list(files, names, generation, old)
     }
 
     /// What marks the entries of the kernel's lists that are in force. A daemon before this one has counted, too: its

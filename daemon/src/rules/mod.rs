@@ -5,13 +5,19 @@ mod again;
 mod directories;
 mod files;
 mod listing;
+mod silence;
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use holdpoint_abi::{FileKey, Hold, LISTED_HOLD, LISTED_REFUSE, MATCHED_FILE, Name};
 use holdpoint_core::{
     config::Config,
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Severity},
     policy::{Action, Decision, Exec, Policy, Wait},
 };
 use thiserror::Error;
@@ -38,6 +44,8 @@ pub(crate) struct Rules {
     pub(crate) names: Vec<Name>,
     /// Whose processes are agents' without asking for it.
     pub(crate) agents: Agents,
+    /// What does not answer, and was left out.
+    pub(crate) silent: Vec<PathBuf>,
     /// What is odd, each with its place.
     pub(crate) warnings: Vec<Diagnostic>,
 }
@@ -49,6 +57,8 @@ pub(crate) enum RulesError {
     Read { path: String, cause: String },
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"))]
     Wrong(Vec<Diagnostic>),
+    #[error("cannot look for the files of the rules: {0}")]
+    Look(io::Error),
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
 }
@@ -70,8 +80,14 @@ pub(crate) fn load(config: &Arc<Config>) -> Result<Rules, RulesError> {
     let sources = files::read(&config.policies)?;
     let (policy, mut warnings) = holdpoint_core::policy::parse(&sources).map_err(RulesError::Wrong)?;
     let policy = Arc::new(policy.with_defaults(config.defaults));
-    let listing = listing::list(&policy)?;
+    let own = Arc::clone(&policy);
+    let (listing, silent) =
+        silence::around(move |walk| listing::list(&own, walk)).map_err(RulesError::Look)?;
+    let listing = listing?;
     warnings.extend(listing.warnings);
+    if let Some(problem) = unanswered(&silent) {
+        warnings.push(Diagnostic::of_file(Severity::Warning, "policies.d", problem));
+    }
     let mut agents = agents::resolve(&config.agents).map_err(RulesError::Wrong)?;
     warnings.append(&mut agents.warnings);
     Ok(Rules {
@@ -80,8 +96,22 @@ pub(crate) fn load(config: &Arc<Config>) -> Result<Rules, RulesError> {
         files: listing.files,
         names: listing.names,
         agents,
+        silent,
         warnings,
     })
+}
+
+/// What is wrong where something does not answer.
+pub(crate) fn unanswered(silent: &[PathBuf]) -> Option<String> {
+    let first = silent.first()?;
+    let more = match silent.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} places more)"),
+    };
+    Some(format!(
+        "'{}'{more} does not answer: what is new there is not listed, unless by its name; see who serves this file system",
+        holdpoint_core::escape::for_terminal(first.as_os_str().as_encoded_bytes())
+    ))
 }
 
 /// Reads configuration and rules again.

@@ -30,6 +30,7 @@ mod refusal;
 mod runner;
 mod scopes;
 mod service;
+mod silent;
 mod support;
 mod upgrade;
 mod volume;
@@ -58,6 +59,7 @@ fn main() -> std::process::ExitCode {
         failures::TESTS,
         bad_input::TESTS,
         observing::TESTS,
+        silent::TESTS,
         volume::TESTS,
         volume::SOAK_TESTS,
         load::TESTS,

@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod api;
 pub(crate) mod cli;
 pub(crate) mod daemon;
+pub(crate) mod fuse;
 pub(crate) mod ledger;
 pub(crate) mod manager;
 pub(crate) mod maps;
