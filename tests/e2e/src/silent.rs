@@ -1,15 +1,19 @@
-//! What the daemon asks does not answer: everybody else is served all the while, and it is said what is wrong.
+//! What the daemon asks does not answer, or answers too late: a directory under a glob, the kernel's queue of changes,
+//! the bus. Everybody else is served all the while, and it is said what is wrong.
 
 use std::fs;
 
-use nix::sys::signal::Signal;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 use crate::{
     changing::is_held_soon,
     runner::{Test, tests},
     support::{
         agent::Agent,
-        cli::{User, holdpoint, shell},
+        cli::{User, holdpoint, holdpoint_as, shell},
         daemon::{self, Daemon},
         fuse::Fuse,
         programs::{self, put_copy},
@@ -19,6 +23,8 @@ use crate::{
 
 pub(crate) const TESTS: &[Test] = tests![Normal, 300:
     a_directory_under_a_glob_that_does_not_answer_keeps_nobody_waiting,
+    changes_that_the_kernel_drops_are_found_all_the_same,
+    a_bus_that_does_not_answer_keeps_nobody_else_waiting,
 ];
 
 /// Runs each line of its input as a command and says its status.
@@ -94,4 +100,100 @@ fn a_directory_under_a_glob_that_does_not_answer_keeps_nobody_waiting() {
     put_copy(&later);
     is_held_soon(&mut daemon, &mut agent, &later);
     shell(&format!("rm -f {directory}/* {LINKED}"));
+}
+
+/// A limit of the kernel's for those who watch files from now on. It is as before when this goes.
+struct QueuedEvents(String);
+
+impl QueuedEvents {
+    const LIMIT: &str = "/proc/sys/fs/inotify/max_queued_events";
+
+    fn at_most(count: u32) -> Self {
+        let before = fs::read_to_string(Self::LIMIT).unwrap();
+        fs::write(Self::LIMIT, count.to_string()).unwrap();
+        Self(before)
+    }
+}
+
+impl Drop for QueuedEvents {
+    fn drop(&mut self) {
+        fs::write(Self::LIMIT, &self.0).unwrap();
+    }
+}
+
+fn changes_that_the_kernel_drops_are_found_all_the_same() {
+    let root = "/opt/holdpoint-tests/many";
+    let beside = "/opt/holdpoint-tests";
+    let later = format!("{root}/later");
+    programs::install();
+    shell(&format!("rm -rf {root}; mkdir -p {root}"));
+    let _few = QueuedEvents::at_most(16);
+    let mut daemon = with(&format!("{root}/*"));
+    let mut agent = Agent::start(&LOOP);
+    agent.say("true");
+    agent.said("status 0");
+    // Once it is found without a drop, the directory is watched.
+    let first = format!("{root}/first");
+    put_copy(&first);
+    is_held_soon(&mut daemon, &mut agent, &first);
+    // Nobody takes events now. There is room for 16, and the one that matters comes after hundreds that do not, from the
+    // directory above: all that tells of it is that some were dropped.
+    daemon.process().signal(Signal::SIGSTOP);
+    for number in 0..300 {
+        let path = format!("{beside}/{number}");
+        fs::write(&path, "").unwrap();
+    }
+    put_copy(&later);
+    agent.say(&format!("{later} 7"));
+    agent.said("status 7");
+    daemon.process().signal(Signal::SIGCONT);
+    is_held_soon(&mut daemon, &mut agent, &later);
+    assert_eq!(problems(&mut daemon), "");
+    shell(&format!("rm -rf {root} {beside}/[0-9]*"));
+}
+
+/// The bus takes connections, and says nothing. It goes on when this goes.
+struct SilentBus(Pid);
+
+impl SilentBus {
+    fn begin() -> Self {
+        let pid = shell("systemctl show --property=MainPID --value dbus.service").trim().parse().unwrap();
+        assert_ne!(pid, 0, "there is no bus");
+        kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+        Self(Pid::from_raw(pid))
+    }
+}
+
+impl Drop for SilentBus {
+    fn drop(&mut self) {
+        kill(self.0, Signal::SIGCONT).unwrap();
+    }
+}
+
+fn a_bus_that_does_not_answer_keeps_nobody_else_waiting() {
+    let mut daemon = daemon::plain();
+    let arguments = ["run", "--agent", "a", "--scope", "--", "echo", "it ran"];
+    let said = holdpoint_as(User::Agent, None, &arguments);
+    assert_eq!((said.code, said.output.as_str()), (0, "it ran\n"), "with a bus: {said:?}");
+    let bus = SilentBus::begin();
+    // As many as one user may start at a time, and one more.
+    let mut waiting: Vec<Agent> =
+        (0..5).map(|_| Agent::start_in_scope(User::Agent, &["echo", "it ran"])).collect();
+    let refused = |agent: &Agent| agent.output().contains("too many are being started");
+    eventually("one of them is refused", || waiting.iter().any(refused).then_some(()));
+    let mut agent = Agent::start_as(User::Bob, &LOOP);
+    serves(&mut daemon, &mut agent, "hp-dynamic", 7);
+    assert_eq!(problems(&mut daemon), "");
+    let mut late = 0;
+    for agent in &mut waiting {
+        let said = agent.end();
+        assert!(said.code == 69 && !said.output.contains("it ran"), "{said:?}");
+        assert!(said.output.contains("cannot start the scope 'holdpoint-agent-"), "{said:?}");
+        late += usize::from(said.output.contains("systemd has not done it within 10s"));
+    }
+    assert_eq!(late, 4);
+    drop(bus);
+    eventually("it works again", || {
+        (holdpoint_as(User::Agent, None, &arguments).output == "it ran\n").then_some(())
+    });
 }
