@@ -127,7 +127,7 @@ pub(crate) enum Command {
     },
     /// Say how the daemon is.
     Status,
-    /// Have the daemon read its rules again.
+    /// Have the daemon read its rules and its configuration again.
     Reload,
     /// For an operator who is locked out: say what is held and why, and how to get out, also without a daemon.
     Recover {

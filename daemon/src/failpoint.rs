@@ -12,6 +12,10 @@ use crate::store::Write;
 pub(crate) enum Point {
     /// The kernel has rung, and nothing was read.
     Event,
+    /// The kernel has filed an exec, and nothing was read.
+    Filed,
+    /// What was filed was read, and nothing is on the disk: the record of it is in nobody's hands any more.
+    FilingRead,
     /// A request is on the disk, and nobody was told of it.
     #[cfg(feature = "failpoints")]
     RequestStored,
@@ -40,6 +44,8 @@ pub(crate) fn reach(point: Point) {
     let (name, time) = wanted.split_once(':').unwrap_or((&wanted, "1"));
     let own = match point {
         Point::Event => "event",
+        Point::Filed => "filed",
+        Point::FilingRead => "filing-read",
         Point::RequestStored => "request-stored",
         Point::VoteStored => "vote-stored",
         Point::AllowanceSet => "allowance-set",

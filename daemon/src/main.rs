@@ -4,6 +4,7 @@ mod agents;
 mod api;
 mod bound;
 mod canary;
+mod configuration;
 mod engine;
 mod failpoint;
 mod kernel;
@@ -24,9 +25,8 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use clap::Parser;
-use holdpoint_core::{config::Config, policy::SourceFile};
 
 /// Holds execs of AI agents until a person decides.
 ///
@@ -79,7 +79,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let config = read_config(&arguments.config)?;
+    let (config, warnings) = configuration::read(&arguments.config)?;
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
     if arguments.take_down {
         take_down::take_down(&config)?;
         tracing::warn!("the gate is down: execs of agents are not held any more");
@@ -112,26 +115,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve::serve(config))?;
+    runtime.block_on(serve::serve(config, &arguments.config))?;
     // Readers that are stuck in an agent's file system are left to the kernel.
     runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)
-}
-
-fn read_config(path: &PathBuf) -> anyhow::Result<Config> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Config::default()),
-        Err(cause) => bail!("cannot read '{}': {cause}", path.display()),
-    };
-    let file = SourceFile { name: path.display().to_string(), text };
-    let show = |diagnostics: &[holdpoint_core::diagnostic::Diagnostic]| {
-        diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
-    };
-    let (config, warnings) = holdpoint_core::config::parse(&file)
-        .map_err(|errors| anyhow!("the configuration is wrong\n{}", show(&errors)))?;
-    if !warnings.is_empty() {
-        tracing::warn!("{}", show(&warnings));
-    }
-    Ok(config)
 }

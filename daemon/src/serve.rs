@@ -33,11 +33,12 @@ const AGENT_SOCKET_MODE: u32 = 0o666;
 const CONTROL_SOCKET_MODE: u32 = 0o660;
 
 /// Runs until SIGTERM or SIGINT. The gate stays shut after it.
-pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
+pub(crate) async fn serve(config: Config, config_path: &Path) -> anyhow::Result<()> {
     raise_descriptor_limit();
     let manager = Arc::new(Manager::from_environment());
     // What can be wrong with files is found out before the kernel is touched.
     let store = Store::open(&config.state_directory)?;
+    let config = Arc::new(config);
     let rules = rules::load(&config).context("the rules are wrong")?;
     for warning in rules.told_warnings() {
         warn!("{warning}");
@@ -67,7 +68,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let started = socket_key(&control_path).and_then(|key| {
         gate.set_meta(|meta| meta.control_socket = key)?;
         Ok(engine::start(Parts {
-            config: Arc::new(config),
+            config_path: config_path.into(),
             gate,
             store,
             rules,
@@ -123,8 +124,7 @@ async fn wait_for_the_end(desk: &EngineHandle, manager: &Manager) -> anyhow::Res
                 match desk.reload().await {
                     Ok(reloaded) => reloaded.warnings.iter().for_each(|warning| warn!("{warning}")),
                     Err(problem) => {
-                        manager.note_reload(true);
-                        error!("cannot reload, the old rules stay in force: {}", problem.detail);
+                        error!("cannot reload, what was in force stays so: {}", problem.detail);
                     }
                 }
                 manager.ready();

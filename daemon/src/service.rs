@@ -90,7 +90,7 @@ impl Manager {
         self.tell("WATCHDOG=1")
     }
 
-    /// Notes how the last reload by the manager went, which nobody waited for.
+    /// Notes how the last reload went.
     pub(crate) fn note_reload(&self, failed: bool) {
         self.reload_failed.store(failed, Ordering::Relaxed);
     }

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use crate::{
     engine,
-    kernel::{self, Gate, Pins},
+    kernel::{self, Gate, Old, Pins},
     sys::clock,
 };
 
@@ -59,7 +59,7 @@ pub(crate) fn take_down(config: &Config) -> anyhow::Result<()> {
 /// Nobody can decide any more, and what stays stopped would run unapproved once somebody continues it.
 fn deny_what_is_held(gate: &mut Gate) -> anyhow::Result<()> {
     // Nothing is listed from here on, so nothing new is held.
-    gate.list(std::iter::empty(), std::iter::empty(), 0)?;
+    gate.list(std::iter::empty(), std::iter::empty(), 0, Old::Goes)?;
     let denied = |gate: &mut Gate| -> anyhow::Result<bool> {
         let mut all_done = true;
         for (id, hold) in gate.holds()? {

@@ -2,6 +2,7 @@
 
 mod agents;
 mod parse;
+mod reload;
 mod show;
 
 use std::path::PathBuf;

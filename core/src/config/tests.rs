@@ -241,3 +241,31 @@ fn wrong_agents_are_told_of_with_their_place() {
     let twice = "[[agent]]\nname = \"a\"\nuser = \"x\"\n[[agent]]\nname = \"b\"\nuser = \"x\"\n";
     assert!(messages(twice)[0].contains("user 'x' is an agent already, by config.toml:3:1"));
 }
+
+#[test]
+fn what_can_change_at_a_reload_does_and_what_cannot_is_named() {
+    let in_force = read("approver_group = \"wheel\"\n[limits]\npending = 7\n").unwrap().0;
+    let text = r#"
+        approver_group = "adm"
+        state_directory = "/s"
+        policies = "/p"
+        [show]
+        environment = ["A"]
+        [defaults]
+        timeout = "10m"
+        [[agent]]
+        name = "ci"
+        user = "agent"
+    "#;
+    let file = read(text).unwrap().0;
+    let (now, needs_restart) = in_force.reloaded(file.clone());
+    assert_eq!(needs_restart, ["approver_group", "state_directory"]);
+    let expected = Config {
+        approver_group: in_force.approver_group.clone(),
+        state_directory: in_force.state_directory.clone(),
+        ..file
+    };
+    assert_eq!(now, expected);
+    assert_eq!(now.limits, Limits::default(), "a key that is not there any more has its default again");
+    assert_eq!(now.reloaded(now.clone()), (now.clone(), vec![]));
+}

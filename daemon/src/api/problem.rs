@@ -36,7 +36,7 @@ pub(crate) enum Kind {
     AgentMayNot,
     /// The process cannot be tagged.
     CannotTag,
-    /// The rules do not parse; the old ones stay in force.
+    /// The rules or the configuration cannot be used; those before stay in force.
     BadPolicy,
     /// It could not be written down, so it did not happen.
     StoreFailed,
@@ -98,7 +98,7 @@ impl Kind {
             Self::NoLogin => ("no-login", 403, "a vote needs somebody who logged in"),
             Self::AgentMayNot => ("agent-may-not", 403, "an agent may not do this"),
             Self::CannotTag => ("cannot-tag", 409, "the process cannot become an agent"),
-            Self::BadPolicy => ("bad-policy", 422, "the rules do not parse"),
+            Self::BadPolicy => ("bad-policy", 422, "the rules cannot be used"),
             Self::StoreFailed => ("store-failed", 503, "it could not be written down"),
             Self::Unavailable => ("unavailable", 503, "the daemon cannot answer now"),
             Self::Internal => ("internal", 500, "a fault of holdpointd"),

@@ -38,7 +38,7 @@ impl Engine {
             Ruling::NotMeant => {
                 entry.stage = Stage::Passing;
                 entry.bound = Some(observed.bound);
-                let until = clock::boot().after(self.config.defaults.valid_for);
+                let until = clock::boot().after(self.rules.config.defaults.valid_for);
                 self.effects.extend(Planned::let_pass(hold, until));
             }
             Ruling::Decided { decision, interpreter } => {
@@ -46,8 +46,8 @@ impl Engine {
                 let (input, note) = match decision.action {
                     Action::Allow => (Some(Input::AllowedByRule), None),
                     Action::Deny => (Some(Input::Decided(Refusal::DeniedByRule)), None),
-                    Action::Ask if self.pending() >= self.config.limits.pending => {
-                        let limit = self.config.limits.pending;
+                    Action::Ask if self.pending() >= self.rules.config.limits.pending => {
+                        let limit = self.rules.config.limits.pending;
                         let note = format!(
                             "{limit} requests are pending already, as many as 'limits.pending' allows"
                         );
@@ -81,9 +81,9 @@ impl Engine {
             rule: None,
             description: None,
             because: "what it is could not be found out".to_owned(),
-            timeout: self.config.defaults.timeout,
-            valid_for: self.config.defaults.valid_for,
-            wait: self.config.defaults.wait,
+            timeout: self.rules.config.defaults.timeout,
+            valid_for: self.rules.config.defaults.valid_for,
+            wait: self.rules.config.defaults.wait,
         };
         self.request(hold, None, decision, Some(why.to_owned()));
         self.input(hold, &Input::Decided(Refusal::Unreadable), Some(why));

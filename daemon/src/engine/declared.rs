@@ -42,6 +42,17 @@ impl Engine {
             .map_err(|cause| Kind::Internal.with(format!("cannot put the declared agents in force: {cause}")))
     }
 
+    /// Has a number for each of their names.
+    pub(super) fn number(&mut self, agents: &Agents) -> Result<(), Problem> {
+        let failed = |cause: StoreError| {
+            Kind::StoreFailed.with(format!("cannot put the declared agents in force: {cause}"))
+        };
+        for name in agents.names() {
+            self.store.declared_agent(name, clock::wall()).map_err(failed)?;
+        }
+        Ok(())
+    }
+
     /// A process became an agent's, as the kernel half has decided.
     pub(super) fn declared_agent_began(&mut self, doorbell: Doorbell) {
         let Ok(number) = u32::try_from(doorbell.hold) else { return };

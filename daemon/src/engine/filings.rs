@@ -46,7 +46,7 @@ impl Engine {
 
     /// Gives up what cannot become anything any more, so that the next try is a new filing.
     pub(super) fn sweep_filings(&mut self) {
-        let lasts = u64::try_from(self.config.defaults.valid_for.as_nanos()).unwrap_or(u64::MAX);
+        let lasts = u64::try_from(self.rules.config.defaults.valid_for.as_nanos()).unwrap_or(u64::MAX);
         let now = clock::boot().0;
         let mut over = Vec::new();
         for (hold, entry) in self.entries.iter_mut().filter(|(_, entry)| entry.kernel.phase == PHASE_FILED) {

@@ -1,12 +1,9 @@
 //! The engine as the API sees it: a way to send it questions and to hear of changes.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, path::Path, sync::Arc};
 
 use futures_util::{Stream, stream};
 use holdpoint_core::{
-    agent::Declared,
-    config::Config,
-    policy::Policy,
     request::Voter,
     wire::{
         AgentList, AttachAnswer, AttachBody, Change, Log, Problem, Reloaded, RequestList, RequestView,
@@ -19,7 +16,10 @@ use crate::{
     api::{Desk, Kind, Peer, Which},
     rules::{self, Found, Rules},
     scope::{self, Scopes},
+    service::Manager,
 };
+
+use super::InForce;
 
 /// A question to the engine, with the place for the answer.
 pub(super) enum Command {
@@ -46,20 +46,16 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, Problem>>;
 pub(crate) struct EngineHandle {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) changes: broadcast::Sender<Change>,
-    pub(super) config: Arc<Config>,
-    pub(super) in_force: watch::Receiver<Arc<Policy>>,
+    pub(super) config_path: Arc<Path>,
+    pub(super) manager: Arc<Manager>,
+    pub(super) in_force: watch::Receiver<InForce>,
     pub(super) scopes: Scopes,
 }
 
 impl EngineHandle {
     /// The rules in force, as they change.
-    pub(crate) fn in_force(&self) -> watch::Receiver<Arc<Policy>> {
+    pub(crate) fn in_force(&self) -> watch::Receiver<InForce> {
         self.in_force.clone()
-    }
-
-    /// What the configuration declares. It stays the same as long as the daemon runs.
-    pub(crate) fn declared(&self) -> &[Declared] {
-        &self.config.agents
     }
 
     /// Hands over what was found, and what is wrong with the looking.
@@ -80,6 +76,16 @@ impl EngineHandle {
     /// Waits until the engine has ended, for whatever reason.
     pub(crate) async fn ended(&self) {
         self.commands.closed().await;
+    }
+
+    async fn read_again(&self) -> Result<Reloaded, Problem> {
+        // Reading files, and looking for those that a glob matches, is not the engine's to wait for.
+        let (path, in_force) = (Arc::clone(&self.config_path), Arc::clone(&self.in_force.borrow().config));
+        let loaded = tokio::task::spawn_blocking(move || rules::reload(&path, &in_force)).await;
+        let loaded =
+            loaded.map_err(|_| Kind::Internal.with("cannot read the rules: the reader failed inside"))?;
+        let rules = loaded.map_err(|cause| Kind::BadPolicy.with(cause.to_string()))?;
+        self.ask(|reply| Command::Install(Box::new(rules), reply)).await
     }
 
     async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> Command) -> Result<T, Problem> {
@@ -130,13 +136,10 @@ impl Desk for EngineHandle {
     }
 
     async fn reload(&self) -> Result<Reloaded, Problem> {
-        // Reading files, and looking for those that a glob matches, is not the engine's to wait for.
-        let config = Arc::clone(&self.config);
-        let loaded = tokio::task::spawn_blocking(move || rules::load(&config)).await;
-        let loaded =
-            loaded.map_err(|_| Kind::Internal.with("cannot read the rules: the reader failed inside"))?;
-        let rules = loaded.map_err(|cause| Kind::BadPolicy.with(cause.to_string()))?;
-        self.ask(|reply| Command::Install(Box::new(rules), reply)).await
+        let reloaded = self.read_again().await;
+        // For the status line: who asked may be a script that nobody reads.
+        self.manager.note_reload(reloaded.is_err());
+        reloaded
     }
 
     async fn log(&self, after: Option<u64>, limit: u32, request: Option<String>) -> Result<Log, Problem> {

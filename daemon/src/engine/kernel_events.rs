@@ -151,7 +151,7 @@ impl Engine {
         self.entries.insert(hold, Entry::new(kernel, Stage::Observing));
         let agent = self.agent_facts(AgentId(kernel.agent));
         let (workers, sender, config) =
-            (self.workers.clone(), self.observations.clone(), self.config.clone());
+            (self.workers.clone(), self.observations.clone(), self.rules.config.clone());
         let (tags, key) = (self.gate.tags().clone(), self.gate.hash_key());
         tokio::spawn(async move {
             let reading = move || observe::observe(&kernel, &agent, &config, &tags, key);

@@ -47,7 +47,6 @@ use crate::{
 
 /// The engine's state. Its methods lie in the modules by what they are about.
 pub(crate) struct Engine {
-    config: Arc<Config>,
     gate: Gate,
     store: Store,
     rules: Rules,
@@ -82,11 +81,18 @@ pub(crate) struct Engine {
     /// Why files that change may not be found, while it is so.
     watch_problem: Option<String>,
     /// The rules in force, for whoever looks for their files.
-    in_force: watch::Sender<Arc<Policy>>,
+    in_force: watch::Sender<InForce>,
     /// Why the gate would not stay shut without this daemon, while it would not.
     pins_problem: Option<String>,
     observations: mpsc::Sender<Observation>,
     changes: broadcast::Sender<Change>,
+}
+
+/// The rules in force, with the configuration that they come with.
+#[derive(Clone)]
+pub(crate) struct InForce {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) config: Arc<Config>,
 }
 
 /// What a reader found out.

@@ -36,7 +36,7 @@ impl Proof {
 impl Engine {
     /// Tries the gate. True where it holds.
     pub(super) fn prove(&mut self) -> bool {
-        let path = canary::path(&self.config.runtime_directory);
+        let path = canary::path(&self.rules.config.runtime_directory);
         let failed = match canary::prove(&mut self.gate, &path) {
             Ok(()) => None,
             // The gate is shut then, and shuts out more than it should: no reason to end a daemon that makes room.

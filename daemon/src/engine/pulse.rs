@@ -55,11 +55,6 @@ impl Engine {
         }
     }
 
-    /// A reload by whatever way has worked.
-    pub(super) fn reload_has_worked(&self) {
-        self.pulse.manager.note_reload(false);
-    }
-
     fn sentence(&self, swept: bool) -> String {
         let mut problems = Vec::new();
         if !swept {
@@ -72,7 +67,8 @@ impl Engine {
         problems.extend(self.pins_problem.clone());
         problems.extend(self.store_problem.iter().map(|cause| format!("every ask is denied: {cause}")));
         if self.pulse.manager.reload_has_failed() {
-            problems.push("the last reload failed, the rules before it are in force".to_owned());
+            problems
+                .push("the last reload failed, rules and configuration before it are in force".to_owned());
         }
         problems.extend(self.watch_problem.clone());
         let held = self.entries.values().filter(|entry| entry.kernel.phase == PHASE_HELD).count();

@@ -1,14 +1,12 @@
 //! Answers to the API.
 
-use std::sync::Arc;
-
 use holdpoint_core::{
     id::{REQUEST_ID_LENGTH, RequestId, parse_prefix},
     request::{Vote, VoteError, VoteKind, Voter},
     wire::{Log, LogEvent, Problem, Reloaded, RequestList, RequestView, Status, VoteBody},
 };
 use nix::sys::utsname::uname;
-use tracing::info;
+use tracing::{error, info};
 
 use super::{Engine, entry::Entry, handle::Command};
 use crate::{
@@ -41,7 +39,7 @@ impl Engine {
             Command::Attach { body, voter, reply } => drop(reply.send(self.attach(&body, voter))),
             Command::Agents(reply) => drop(reply.send(self.agents())),
             Command::Status(reply) => drop(reply.send(self.status())),
-            Command::Install(rules, reply) => drop(reply.send(self.install(*rules))),
+            Command::Install(rules, reply) => drop(reply.send(self.replace(*rules))),
             Command::Log { after, limit, request, reply } => {
                 drop(reply.send(self.log(after, limit, request.as_deref())));
             }
@@ -173,7 +171,12 @@ impl Engine {
     }
 
     /// Puts rules in force: the kernel half's lists first, then what is decided by them.
+    ///
+    /// # Errors
+    /// The kernel half may have some of them by then.
     pub(super) fn install(&mut self, rules: Rules) -> Result<Reloaded, Problem> {
+        // What cannot be written down is found out before the kernel half is told anything.
+        self.number(&rules.agents)?;
         self.list(&rules)
             .map_err(|cause| Kind::Internal.with(format!("the old rules stay in force: {cause}")))?;
         self.declare(&rules.agents)?;
@@ -183,8 +186,7 @@ impl Engine {
         if !self.prove() {
             warnings.extend(self.proof.problem().map(str::to_owned));
         }
-        self.in_force.send_replace(Arc::clone(&self.rules.policy));
-        self.reload_has_worked();
+        self.in_force.send_replace(self.rules.in_force());
         self.writes.push(log_entry(LogEvent::PolicyLoaded { rules: count }));
         info!(
             rules = count,
@@ -193,6 +195,20 @@ impl Engine {
             "rules are in force"
         );
         Ok(Reloaded { rules: count, warnings })
+    }
+
+    /// Puts other rules in force, or leaves those that are.
+    fn replace(&mut self, rules: Rules) -> Result<Reloaded, Problem> {
+        self.install(rules).inspect_err(|_| {
+            // The lists have to be those of the rules by which it is decided.
+            let old = std::mem::take(&mut self.rules);
+            let listed = self.list(&old).map_err(|cause| cause.to_string());
+            let back = listed.and_then(|()| self.declare(&old.agents).map_err(|problem| problem.detail));
+            if let Err(cause) = back {
+                error!(%cause, "cannot put the lists of the rules in force back");
+            }
+            self.rules = old;
+        })
     }
 
     fn log(&self, after: Option<u64>, limit: u32, request: Option<&str>) -> Result<Log, Problem> {

@@ -3,6 +3,7 @@
 use std::{
     collections::{BinaryHeap, HashMap},
     io,
+    path::PathBuf,
     sync::Arc,
     thread,
     time::Duration,
@@ -11,7 +12,6 @@ use std::{
 use aya::maps::{MapData, RingBuf};
 use holdpoint_abi::{Doorbell, LISTED_HOLD, Listed};
 use holdpoint_core::{
-    config::Config,
     id::HoldId,
     request::{KernelPhase, Outcome, State, Verdict},
     wire::LogEvent,
@@ -33,7 +33,7 @@ use super::{
 use crate::{
     canary,
     failpoint::{self, Point},
-    kernel::{Gate, KernelError},
+    kernel::{Gate, KernelError, Old},
     observe::{Filed, workers::Workers},
     rules::Rules,
     scope::Scopes,
@@ -44,7 +44,8 @@ use crate::{
 
 /// What an engine is made of.
 pub(crate) struct Parts {
-    pub(crate) config: Arc<Config>,
+    /// From where the configuration is read again.
+    pub(crate) config_path: PathBuf,
     pub(crate) gate: Gate,
     pub(crate) store: Store,
     pub(crate) rules: Rules,
@@ -90,11 +91,12 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
     let (commands, questions) = mpsc::channel(COMMANDS);
     let (observations, observed) = mpsc::channel(OBSERVATIONS);
     let (changes, _) = broadcast::channel(CHANGES);
-    let (in_force, rules_in_force) = watch::channel(Arc::clone(&parts.rules.policy));
+    let (in_force, rules_in_force) = watch::channel(parts.rules.in_force());
     let handle = EngineHandle {
         commands,
         changes: changes.clone(),
-        config: Arc::clone(&parts.config),
+        config_path: parts.config_path.into(),
+        manager: Arc::clone(&parts.manager),
         in_force: rules_in_force,
         scopes: Scopes::default(),
     };
@@ -107,7 +109,6 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
     }
     let workers = Workers::new(gate.tags().clone())?;
     let mut engine = Engine {
-        config: parts.config,
         gate,
         store: parts.store,
         rules: Rules::default(),
@@ -182,7 +183,9 @@ impl Engine {
                 },
                 ready = filings.readable_mut() => match ready {
                     Ok(mut guard) => {
+                        failpoint::reach(Point::Filed);
                         let (filed, more) = take_filings(guard.get_inner_mut());
+                        failpoint::reach(Point::FilingRead);
                         if !more {
                             guard.clear_ready();
                         }
@@ -285,7 +288,9 @@ impl Engine {
             rules.names.iter().map(|name| (*name, Listed { generation, wait: rules.wait_of_name(name) }));
         // After the rules' own, should one of them have that name.
         let names = names.chain([(canary::listed_name(), Listed { generation, wait: LISTED_HOLD })]);
-        self.gate.list(files, names, generation)
+        // What could not be looked for now may be what was listed before: it stays until all answer again.
+        let old = if rules.silent.is_empty() { Old::Goes } else { Old::Stays };
+        self.gate.list(files, names, generation, old)
     }
 
     /// What marks the entries of the kernel's lists that are in force. A daemon before this one has counted, too: its

@@ -59,7 +59,7 @@ pub(crate) enum KernelError {
     Load { path: PathBuf, cause: String },
     #[error("cannot attach '{program}' to '{hook}': {cause}")]
     Attach { program: &'static str, hook: &'static str, cause: String },
-    #[error("cannot open the pinned map '{map}': {cause}")]
+    #[error("cannot use the map '{map}': {cause}")]
     Map { map: &'static str, cause: String },
     #[error(
         "{0} threads could not be tagged: the kernel has no memory, or another tool keeps BPF storage with them on a \

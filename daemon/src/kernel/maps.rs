@@ -57,6 +57,13 @@ const fn shape<K, V>(name: &'static str, kind: MapType, entries: usize) -> MapSh
 /// A hold id as the maps have it.
 pub(crate) type HoldId64 = u64;
 
+/// What becomes of files that are not listed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Old {
+    Goes,
+    Stays,
+}
+
 /// Who is whose: the tags of processes. Cheap to clone, and of use to any thread.
 #[derive(Clone)]
 pub(crate) struct Tags(Arc<MapData>);
@@ -183,6 +190,7 @@ impl Gate {
         files: impl Iterator<Item = (FileKey, Listed)>,
         names: impl Iterator<Item = (Name, Listed)>,
         generation: u32,
+        old_files: Old,
     ) -> Result<(), KernelError> {
         for (key, listed) in files {
             self.files.insert(Shared(key), Shared(listed), 0).map_err(|error| map_error("files", &error))?;
@@ -192,7 +200,7 @@ impl Gate {
         }
         let old: Vec<_> =
             self.files.iter().flatten().filter(|(_, value)| value.0.generation != generation).collect();
-        for (key, _) in old {
+        for (key, _) in old.into_iter().filter(|_| old_files == Old::Goes) {
             self.files.remove(&key).map_err(|error| map_error("files", &error))?;
         }
         let old: Vec<_> =

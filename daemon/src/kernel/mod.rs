@@ -13,4 +13,4 @@ pub(crate) use adopt::{Pins, adopt, is_attached, remove};
 pub(crate) use agents::{Declaration, Running, Tagged};
 pub(crate) use counters::read_all as counters;
 pub(crate) use load::{KernelError, open};
-pub(crate) use maps::{Gate, Tags};
+pub(crate) use maps::{Gate, Old, Tags};

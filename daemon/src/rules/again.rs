@@ -1,6 +1,6 @@
 //! Files that changed: what the rules in force are about now.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use holdpoint_abi::{FileKey, MAX_FILES};
 use holdpoint_core::{
@@ -9,7 +9,10 @@ use holdpoint_core::{
 };
 use tracing::warn;
 
-use super::{Directories, Rules, RulesError, last_component, listing};
+use super::{
+    Directories, Rules, RulesError, last_component, listing,
+    silence::{self, Walk},
+};
 use crate::agents::Agents;
 
 /// What the rules in force and the declared executables mean now.
@@ -22,6 +25,8 @@ pub(crate) struct Found {
     agents: Agents,
     /// Where a change would make it mean something else.
     pub(crate) directories: Directories,
+    /// What does not answer, and was left out.
+    pub(crate) silent: Vec<PathBuf>,
 }
 
 /// Looks for the files of rules and declarations again.
@@ -29,15 +34,27 @@ pub(crate) struct Found {
 /// # Errors
 /// When a rule is about more files than there is room for.
 pub(crate) fn find_again(policy: &Arc<Policy>, declared: &[Declared]) -> Result<Found, RulesError> {
-    let listing = listing::list(policy)?;
-    let mut directories = listing.directories;
-    for entry in declared {
-        if let How::Executable(path) = &entry.how {
-            directories.path(path);
+    let (own, executables) = (Arc::clone(policy), executables(declared));
+    let work = move |walk: &Walk| {
+        let mut listing = listing::list(&own, walk)?;
+        for path in &executables {
+            listing.directories.path(path, walk);
         }
-    }
+        Ok::<_, RulesError>(listing)
+    };
+    let (listing, silent) = silence::around(work).map_err(RulesError::Look)?;
+    let listing = listing?;
+    let directories = listing.directories;
     let agents = Agents::executables_of(declared);
-    Ok(Found { policy: Arc::clone(policy), files: listing.files, agents, directories })
+    Ok(Found { policy: Arc::clone(policy), files: listing.files, agents, directories, silent })
+}
+
+fn executables(declared: &[Declared]) -> Vec<PathBuf> {
+    let path = |entry: &Declared| match &entry.how {
+        How::Executable(path) => Some(path.clone()),
+        How::User(_) | How::Unit(_) => None,
+    };
+    declared.iter().filter_map(path).collect()
 }
 
 impl Rules {
@@ -72,8 +89,16 @@ impl Rules {
         if files == self.files && agents.finds_as(&self.agents) {
             return None;
         }
-        let policy = Arc::clone(&self.policy);
-        Some(Self { policy, files, names: self.names.clone(), agents, warnings: Vec::new() })
+        let (config, policy) = (Arc::clone(&self.config), Arc::clone(&self.policy));
+        Some(Self {
+            config,
+            policy,
+            files,
+            names: self.names.clone(),
+            agents,
+            silent: found.silent,
+            warnings: Vec::new(),
+        })
     }
 
     fn allows(&self, paths: &[Vec<u8>]) -> bool {

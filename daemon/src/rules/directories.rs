@@ -7,6 +7,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use super::silence::Walk;
+
 /// Directories below globs that are watched, of all rules together. In those beyond, a new file is found by the next
 /// reload; the reload before says so. The kernel has room for 8,192 watches of one user on the smallest hosts
 /// (`fs.inotify.max_user_watches`).
@@ -37,7 +39,7 @@ impl Directories {
 
     /// A path: each of its components in the directory where it lies, links followed, so that a directory or a link on
     /// the way can be replaced as well. Says where it leads to.
-    pub(crate) fn path(&mut self, path: &Path) -> PathBuf {
+    pub(super) fn path(&mut self, path: &Path, walk: &Walk) -> PathBuf {
         let mut at = PathBuf::from("/");
         let mut rest = reversed(path);
         let mut links = 0;
@@ -46,8 +48,13 @@ impl Directories {
                 at.pop();
                 continue;
             }
+            let next = at.join(&name);
+            // Beyond what does not answer nothing can be watched either.
+            if !walk.goes_to(&next) {
+                return next;
+            }
             self.name(&at, &name);
-            at.push(&name);
+            at = next;
             if let Ok(target) = fs::read_link(&at)
                 && links < MAX_LINKS
             {
@@ -129,7 +136,7 @@ mod tests {
         symlink("versions/2", root.join("current")).unwrap();
         symlink("../../../tool-2", root.join("versions/2/bin/tool")).unwrap();
         let mut directories = Directories::default();
-        assert_eq!(directories.path(&root.join("current/bin/tool")), root.join("tool-2"));
+        assert_eq!(directories.path(&root.join("current/bin/tool"), &Walk::default()), root.join("tool-2"));
         let watched = |directory: &str, name: &str| {
             let directory = root.join(directory);
             directories.iter().any(|(path, interest)| path == directory && interest.is_in(OsStr::new(name)))
@@ -146,7 +153,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         symlink("b", root.path().join("a")).unwrap();
         symlink("a", root.path().join("b")).unwrap();
-        Directories::default().path(&root.path().join("a"));
+        Directories::default().path(&root.path().join("a"), &Walk::default());
     }
 
     #[test]
@@ -157,7 +164,7 @@ mod tests {
         }
         assert!(!directories.whole(Path::new("/one-more")));
         assert!(directories.whole(Path::new("/7")), "one that is watched already takes no room");
-        directories.path(Path::new("/usr/bin/kubectl"));
+        directories.path(Path::new("/usr/bin/kubectl"), &Walk::default());
         assert!(directories.iter().any(|(path, _)| path == Path::new("/usr")));
     }
 }

@@ -19,6 +19,7 @@ use nix::{
 use super::{
     RulesError,
     directories::{Directories, MAX_WATCHED},
+    silence::Walk,
 };
 use crate::observe::key_of;
 
@@ -49,25 +50,25 @@ const MAX_GLOB_FILES: usize = 8192;
 /// Directory entries that are looked at for one glob.
 const MAX_GLOB_ENTRIES: usize = 500_000;
 
-pub(super) fn list(policy: &Policy) -> Result<Listing, RulesError> {
+pub(super) fn list(policy: &Policy, walk: &Walk) -> Result<Listing, RulesError> {
     let mut listing = Listing::default();
     let names = policy.names();
     for directory in SEARCH_PATH {
-        let resolved = listing.directories.path(Path::new(directory));
+        let resolved = listing.directories.path(Path::new(directory), walk);
         for name in &names {
             let name = std::ffi::OsStr::from_bytes(name);
             let path = Path::new(directory).join(name);
             listing.directories.name(&resolved, name);
             // A link to a file of another name is one program of several in one file: the name decides.
-            let target = path.canonicalize().ok();
+            let target = walk.goes_to(&path).then(|| path.canonicalize().ok()).flatten();
             if target.is_some_and(|target| target.file_name() == path.file_name()) {
-                listing.add(&path);
+                listing.add(&path, walk);
             }
         }
     }
     for pattern in policy.paths() {
-        listing.directories.path(Path::new(&pattern.text));
-        if !listing.add(Path::new(&pattern.text)) {
+        listing.directories.path(Path::new(&pattern.text), walk);
+        if !listing.add(Path::new(&pattern.text), walk) {
             let message = format!(
                 "'{}' is not there, or no executable file; its name is gated all the same",
                 pattern.text
@@ -77,7 +78,7 @@ pub(super) fn list(policy: &Policy) -> Result<Listing, RulesError> {
     }
     for pattern in policy.globs() {
         let mut directories = std::mem::take(&mut listing.directories);
-        let expanded = expand(policy, pattern, &mut directories);
+        let expanded = expand(policy, pattern, &mut directories, walk);
         listing.directories = directories;
         let (found, all_watched) =
             expanded.map_err(|message| RulesError::Wrong(vec![at(pattern, Severity::Error, message)]))?;
@@ -94,7 +95,7 @@ pub(super) fn list(policy: &Policy) -> Result<Listing, RulesError> {
             listing.warnings.push(at(pattern, Severity::Warning, message));
         }
         for path in found {
-            listing.add(&path);
+            listing.add(&path, walk);
         }
     }
     let names: BTreeSet<Vec<u8>> = policy.names().into_iter().chain(policy.candidate_names()).collect();
@@ -112,7 +113,10 @@ pub(super) fn list(policy: &Policy) -> Result<Listing, RulesError> {
 
 impl Listing {
     /// Lists a file, links followed. False where there is no executable file.
-    fn add(&mut self, path: &Path) -> bool {
+    fn add(&mut self, path: &Path, walk: &Walk) -> bool {
+        if !walk.goes_to(path) {
+            return false;
+        }
         let Some(key) = executable_key(path) else { return false };
         let known = self.files.entry(key).or_default();
         let path = path.as_os_str().as_bytes().to_vec();
@@ -137,14 +141,18 @@ fn expand(
     policy: &Policy,
     pattern: &Pattern,
     watched: &mut Directories,
+    walk: &Walk,
 ) -> Result<(Vec<PathBuf>, bool), String> {
     let mut found = Vec::new();
     let mut all_watched = true;
     let mut seen = 0;
     let deepest = levels(pattern);
-    watched.path(Path::new(pattern.literal_prefix()));
+    watched.path(Path::new(pattern.literal_prefix()), walk);
     let mut directories = vec![(PathBuf::from(pattern.literal_prefix()), 0)];
     while let Some((directory, level)) = directories.pop() {
+        if !walk.goes_to(&directory) {
+            continue;
+        }
         all_watched &= watched.whole(&directory);
         // What cannot be read now is gated by its name, and by the next reload.
         for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
@@ -164,7 +172,8 @@ fn expand(
                 }
             } else if policy.listed(&Exec { names: &[], paths: &[path.as_os_str().as_bytes()] }) {
                 if kind.is_ok_and(|kind| kind.is_symlink()) {
-                    watched.path(&path);
+                    watched.path(&path, walk);
+                    walk.goes_to(&directory);
                 }
                 found.push(path);
             }

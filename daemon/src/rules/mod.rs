@@ -5,19 +5,27 @@ mod again;
 mod directories;
 mod files;
 mod listing;
+mod silence;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use holdpoint_abi::{FileKey, Hold, LISTED_HOLD, LISTED_REFUSE, MATCHED_FILE, Name};
 use holdpoint_core::{
     config::Config,
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Severity},
     policy::{Action, Decision, Exec, Policy, Wait},
 };
 use thiserror::Error;
 
 use crate::{
     agents::{self, Agents},
+    configuration::{self, ConfigurationError},
+    engine::InForce,
     observe::Observed,
 };
 
@@ -27,6 +35,8 @@ pub(crate) use directories::{Directories, Interest};
 /// Rules in force, or about to be.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
+    /// The configuration that they come with: whose processes are agents', and what holds where a rule says nothing.
+    pub(crate) config: Arc<Config>,
     pub(crate) policy: Arc<Policy>,
     /// Files that the kernel half looks for, each with the paths by which rules know it.
     pub(crate) files: HashMap<FileKey, Vec<Vec<u8>>>,
@@ -34,6 +44,8 @@ pub(crate) struct Rules {
     pub(crate) names: Vec<Name>,
     /// Whose processes are agents' without asking for it.
     pub(crate) agents: Agents,
+    /// What does not answer, and was left out.
+    pub(crate) silent: Vec<PathBuf>,
     /// What is odd, each with its place.
     pub(crate) warnings: Vec<Diagnostic>,
 }
@@ -45,6 +57,10 @@ pub(crate) enum RulesError {
     Read { path: String, cause: String },
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"))]
     Wrong(Vec<Diagnostic>),
+    #[error("cannot look for the files of the rules: {0}")]
+    Look(io::Error),
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
 }
 
 /// What the rules say of a held exec.
@@ -60,18 +76,61 @@ pub(crate) enum Ruling {
 ///
 /// # Errors
 /// When a file cannot be read or does not parse, or a rule is about more files than there is room for.
-pub(crate) fn load(config: &Config) -> Result<Rules, RulesError> {
+pub(crate) fn load(config: &Arc<Config>) -> Result<Rules, RulesError> {
     let sources = files::read(&config.policies)?;
     let (policy, mut warnings) = holdpoint_core::policy::parse(&sources).map_err(RulesError::Wrong)?;
     let policy = Arc::new(policy.with_defaults(config.defaults));
-    let listing = listing::list(&policy)?;
+    let own = Arc::clone(&policy);
+    let (listing, silent) =
+        silence::around(move |walk| listing::list(&own, walk)).map_err(RulesError::Look)?;
+    let listing = listing?;
     warnings.extend(listing.warnings);
+    if let Some(problem) = unanswered(&silent) {
+        warnings.push(Diagnostic::of_file(Severity::Warning, "policies.d", problem));
+    }
     let mut agents = agents::resolve(&config.agents).map_err(RulesError::Wrong)?;
     warnings.append(&mut agents.warnings);
-    Ok(Rules { policy, files: listing.files, names: listing.names, agents, warnings })
+    Ok(Rules {
+        config: Arc::clone(config),
+        policy,
+        files: listing.files,
+        names: listing.names,
+        agents,
+        silent,
+        warnings,
+    })
+}
+
+/// What is wrong where something does not answer.
+pub(crate) fn unanswered(silent: &[PathBuf]) -> Option<String> {
+    let first = silent.first()?;
+    let more = match silent.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} places more)"),
+    };
+    Some(format!(
+        "'{}'{more} does not answer: what is new there is not listed, unless by its name; see who serves this file system",
+        holdpoint_core::escape::for_terminal(first.as_os_str().as_encoded_bytes())
+    ))
+}
+
+/// Reads configuration and rules again.
+///
+/// # Errors
+/// As [`load`], and when the configuration cannot be used.
+pub(crate) fn reload(config_path: &Path, in_force: &Config) -> Result<Rules, RulesError> {
+    let (config, mut warnings) = configuration::read_again(config_path, in_force)?;
+    let mut rules = load(&Arc::new(config))?;
+    warnings.append(&mut rules.warnings);
+    Ok(Rules { warnings, ..rules })
 }
 
 impl Rules {
+    /// What others need to know of them.
+    pub(crate) fn in_force(&self) -> InForce {
+        InForce { policy: Arc::clone(&self.policy), config: Arc::clone(&self.config) }
+    }
+
     /// What is odd, for whoever says "warning" himself.
     pub(crate) fn told_warnings(&self) -> Vec<String> {
         let text =

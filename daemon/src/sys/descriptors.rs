@@ -27,6 +27,14 @@ pub(crate) fn keep_only(kept: BorrowedFd<'_>) -> io::Result<()> {
     if kept > FIRST { close(FIRST, kept - 1, UNSHARE) } else { Ok(()) }
 }
 
+/// The same with the standard descriptors alone.
+///
+/// # Errors
+/// As [`keep_only`].
+pub(crate) fn keep_none() -> io::Result<()> {
+    close(FIRST, RawFd::MAX, UNSHARE)
+}
+
 /// Where the calling thread finds its descriptor: in `directory` (`fd` or `fdinfo`) of its own part of `/proc`.
 ///
 /// Not in `/proc/self`, which has the table of the process's first thread: there the number may be another file's.

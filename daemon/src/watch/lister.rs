@@ -2,12 +2,11 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use holdpoint_core::{agent::Declared, policy::Policy};
 use tokio::time::{Instant, sleep};
 
 use super::queue::{Queue, Watched};
 use crate::{
-    engine::EngineHandle,
+    engine::{EngineHandle, InForce},
     rules::{self, Found},
     sys::descriptors,
 };
@@ -25,6 +24,8 @@ const ROUNDS: usize = 3;
 pub(super) struct Listed {
     pub(super) found: Option<Box<Found>>,
     pub(super) problem: Option<String>,
+    /// Whether to look again soon, though nothing changes: what was left out may answer.
+    pub(super) again: bool,
 }
 
 /// Lists, one at a time.
@@ -44,13 +45,14 @@ impl Lister {
     }
 
     /// Looks for the files of these rules and of the declared executables, and watches where others can come.
-    pub(super) async fn list(&mut self, engine: &EngineHandle, policy: Arc<Policy>) -> Listed {
-        let failed =
-            |cause: String| Listed { found: None, problem: Some(format!("cannot list files anew: {cause}")) };
+    pub(super) async fn list(&mut self, engine: &EngineHandle, rules: InForce) -> Listed {
+        let failed = |cause: String| Listed {
+            problem: Some(format!("cannot list files anew: {cause}")),
+            ..Listed::default()
+        };
         let (queue, watched) = (Arc::clone(&self.queue), std::mem::take(&mut self.watched));
-        let declared = engine.declared().to_vec();
         let thread = thread::Builder::new().name("lister".to_owned());
-        let thread = match thread.spawn(move || work(&queue, watched, &policy, &declared)) {
+        let thread = match thread.spawn(move || work(&queue, watched, &rules)) {
             Ok(thread) => thread,
             Err(cause) => return failed(format!("no thread: {cause}")),
         };
@@ -78,23 +80,21 @@ impl Lister {
     }
 }
 
-fn work(
-    queue: &Queue,
-    mut watched: Watched,
-    policy: &Arc<Policy>,
-    declared: &[Declared],
-) -> (Watched, Listed) {
+fn work(queue: &Queue, mut watched: Watched, rules: &InForce) -> (Watched, Listed) {
     // What a file system keeps for ever must not keep the daemon's sockets and database open with it.
     if let Err(cause) = descriptors::keep_only(std::os::fd::AsFd::as_fd(queue)) {
         let problem = Some(format!("cannot list files anew: no descriptors of its own: {cause}"));
-        return (watched, Listed { found: None, problem });
+        return (watched, Listed { problem, ..Listed::default() });
     }
     let mut listed = Listed::default();
     for _ in 0..ROUNDS {
-        match rules::find_again(policy, declared) {
+        match rules::find_again(&rules.policy, &rules.config.agents) {
             Ok(found) => {
                 let rewatched = queue.watch(&mut watched, &found.directories);
-                listed = Listed { found: Some(Box::new(found)), problem: rewatched.problem };
+                let unanswered = rules::unanswered(&found.silent);
+                let again = unanswered.is_some();
+                let problem = unanswered.or(rewatched.problem);
+                listed = Listed { found: Some(Box::new(found)), problem, again };
                 if !rewatched.new {
                     break;
                 }

@@ -31,6 +31,8 @@ const QUIET: Duration = Duration::from_millis(300);
 const LATEST: Duration = Duration::from_secs(2);
 /// From one listing to the next at least. A change in between is found that much later.
 const PAUSE: Duration = Duration::from_secs(4);
+/// So long after a listing that had to leave something out there is another: what did not answer may do so now.
+const AGAIN: Duration = Duration::from_secs(30);
 /// The part of one processor that listings may take: one in so many.
 const SHARE: u32 = 10;
 
@@ -49,8 +51,8 @@ pub(crate) async fn run(engine: EngineHandle) {
     let mut lister = Lister::new(Arc::clone(&queue));
     loop {
         let begun = Instant::now();
-        let policy = Arc::clone(&in_force.borrow_and_update());
-        let Listed { found, problem } = lister.list(&engine, policy).await;
+        let rules = in_force.borrow_and_update().clone();
+        let Listed { found, problem, again } = lister.list(&engine, rules).await;
         engine.found(found, problem).await;
         sleep(PAUSE.max(begun.elapsed() * SHARE)).await;
         tokio::select! {
@@ -59,6 +61,7 @@ pub(crate) async fn run(engine: EngineHandle) {
                 return;
             },
             () = change(&queue, &lister) => settle(&queue, &lister).await,
+            () = sleep(AGAIN), if again => {}
         }
     }
 }

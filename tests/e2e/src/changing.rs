@@ -56,7 +56,7 @@ fn works_unguarded(file: &str) {
 }
 
 /// Tries the program until it is held: before the watcher has come so far it may run.
-fn is_held_soon(daemon: &mut Daemon, agent: &mut Agent, file: &str) -> RequestView {
+pub(crate) fn is_held_soon(daemon: &mut Daemon, agent: &mut Agent, file: &str) -> RequestView {
     let mut tried = Snapshot::all_reported(&agent.output()).len();
     let held = eventually(&format!("{file} is held"), || {
         agent.say(&format!("{file} 6"));

@@ -38,13 +38,13 @@ pub(crate) const SOAK_TESTS: &[Test] = tests![Soak, 3600:
 ];
 
 /// Side by side.
-const AGENTS: usize = 4;
+pub(crate) const AGENTS: usize = 4;
 
 /// Lies beside this program.
 const WITH_FAILPOINTS: &str = "./holdpointd-failpoints";
 
 /// A daemon that kills itself when it comes to the place for the n-th time.
-fn doomed(place: &str, time: usize) -> Command {
+pub(crate) fn doomed(place: &str, time: usize) -> Command {
     let mut command = Command::new(WITH_FAILPOINTS);
     command.env("HOLDPOINT_FAILPOINT", format!("{place}:{time}"));
     command
@@ -55,7 +55,7 @@ fn plain() -> Daemon {
 }
 
 /// A file for tokens, when the program that writes them has been seen to do so unguarded.
-fn works_unguarded() -> Ran {
+pub(crate) fn works_unguarded() -> Ran {
     let ran = Ran::empty();
     let said = Agent::unguarded(User::Agent, &["sh", "-c", &ran.one("unguarded")]);
     assert_eq!(said.output, "status 0 of unguarded: \n");
@@ -64,7 +64,7 @@ fn works_unguarded() -> Ran {
 }
 
 /// Agents that run these lines of the shell. They have begun: for that they needed the daemon.
-fn agents(line: impl Fn(usize) -> String) -> Vec<Agent> {
+pub(crate) fn agents(line: impl Fn(usize) -> String) -> Vec<Agent> {
     let start = |agent| Agent::start(&["sh", "-c", &format!("echo begun; {}", line(agent))]);
     let agents: Vec<Agent> = (0..AGENTS).map(start).collect();
     agents.iter().for_each(|agent| agent.said("begun"));
@@ -72,7 +72,7 @@ fn agents(line: impl Fn(usize) -> String) -> Vec<Agent> {
 }
 
 /// What the agents have said, without what is no status.
-fn statuses(said: &[String]) -> Vec<String> {
+pub(crate) fn statuses(said: &[String]) -> Vec<String> {
     let of = |said: &String| {
         said.lines().filter(|line| line.starts_with("status ")).map(|line| format!("{line}\n")).collect()
     };
@@ -142,10 +142,10 @@ fn a_daemon_that_dies_when_a_task_is_resumed_loses_nothing() {
 }
 
 /// Numbers that nobody foresees.
-struct Random(File);
+pub(crate) struct Random(pub(crate) File);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         let mut bytes = [0; 8];
         self.0.read_exact(&mut bytes).unwrap();
         u64::from_ne_bytes(bytes) % limit

@@ -12,22 +12,26 @@
 mod access;
 mod attaching;
 mod bad_input;
+mod canary;
 mod changing;
 mod crashes;
 mod declared;
 mod endings;
 mod exchanged;
 mod failures;
+mod filed;
 mod files;
 mod lifecycle;
 mod load;
 mod observing;
 mod parents;
 mod proof;
+mod reconfigured;
 mod refusal;
 mod runner;
 mod scopes;
 mod service;
+mod silent;
 mod support;
 mod upgrade;
 mod volume;
@@ -45,14 +49,19 @@ fn main() -> std::process::ExitCode {
         scopes::TESTS,
         lifecycle::TESTS,
         declared::TESTS,
+        reconfigured::TESTS,
         attaching::TESTS,
         upgrade::TESTS,
         proof::TESTS,
+        canary::TESTS,
         crashes::TESTS,
         crashes::SOAK_TESTS,
+        filed::TESTS,
+        filed::SOAK_TESTS,
         failures::TESTS,
         bad_input::TESTS,
         observing::TESTS,
+        silent::TESTS,
         volume::TESTS,
         volume::SOAK_TESTS,
         load::TESTS,

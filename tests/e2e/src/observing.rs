@@ -1,12 +1,6 @@
 //! Looking at a held exec: what agents write is shown whole and harmless, or the exec is refused with the reason,
 //! and nobody else waits for it.
 
-use std::{
-    fs,
-    io::{BufRead as _, BufReader, Lines},
-    process::{Child, ChildStdout, Stdio},
-};
-
 use holdpoint_core::{alleged::Alleged, wire::RequestView};
 use nix::sys::signal::Signal;
 
@@ -16,7 +10,8 @@ use crate::{
         agent::Agent,
         cli::{User, holdpoint, run, shell},
         daemon,
-        programs::{self, DYNAMIC_ELF, UNLISTED},
+        fuse::Fuse,
+        programs::{self, DYNAMIC_ELF},
         snapshot::Snapshot,
         wait::eventually,
     },
@@ -177,45 +172,4 @@ fn a_reader_that_cannot_be_killed_does_not_keep_the_daemon_from_starting_again()
     drop(server);
     assert_eq!(stuck.end().output, "errno=1\n");
     killed.ended();
-}
-
-/// A file system with a copy of a listed program. Its server answers everybody but the daemon.
-struct Fuse(Child, Lines<BufReader<ChildStdout>>);
-
-impl Fuse {
-    const DIRECTORY: &str = "/opt/holdpoint-tests/fuse";
-
-    fn serve() -> Self {
-        shell(&format!("mkdir -p {}; modprobe fuse 2>/dev/null || true", Self::DIRECTORY));
-        let mut server = User::Root.command("holdpoint-test-agent", None);
-        server.args(["serve-fuse", Self::DIRECTORY, UNLISTED, "hp-dynamic"]).stdout(Stdio::piped());
-        let mut server = server.spawn().unwrap();
-        let lines = BufReader::new(server.stdout.take().unwrap()).lines();
-        let mut server = Self(server, lines);
-        assert_eq!(server.says(), "serving");
-        let unguarded = Agent::unguarded(User::Agent, &["sh", "-c", &server.exec()]);
-        assert!(unguarded.output.contains("status 7"), "unguarded: {unguarded:?}");
-        // What was read then is in the page cache, where the daemon would find it without asking.
-        fs::write("/proc/sys/vm/drop_caches", "3").unwrap();
-        server
-    }
-
-    /// The next line that the server says.
-    fn says(&mut self) -> String {
-        self.1.next().unwrap().unwrap()
-    }
-
-    /// A line of the shell that executes the program.
-    fn exec(&self) -> String {
-        format!("{}/hp-dynamic 7; echo \"status $?\"", Self::DIRECTORY)
-    }
-}
-
-impl Drop for Fuse {
-    fn drop(&mut self) {
-        // Who waits for an answer gets an error then.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-        shell(&format!("umount --lazy {}", Self::DIRECTORY));
-    }
 }

@@ -1,14 +1,15 @@
 //! The package and the service: installed, restarted, hung, upgraded, removed. A boot of its own: nothing of
 //! holdpoint is there before the first of these tests, and after the last nothing again.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use crate::{
     runner::{Test, tests},
     support::{
         agent::Agent,
-        cli::{User, holdpoint_as, shell},
+        cli::{User, holdpoint_as, run, shell},
         daemon,
+        maps::NoRoomForAnswers,
         service::{self, UNIT, property, systemctl},
         wait::eventually,
     },
@@ -19,9 +20,11 @@ pub(crate) const TESTS: &[Test] = tests![Package, 180:
     a_fresh_installation_enforces_and_holds_nothing_without_rules,
     under_the_unit_an_exec_is_held_and_approved,
     under_the_unit_files_are_found_in_whatever_mount_they_are_called,
+    under_the_unit_an_agent_in_a_scope_of_its_own_is_held_and_outlives_the_daemon,
     a_reload_by_systemd_says_how_it_went,
     a_restart_adopts_what_is_held,
     a_daemon_that_hangs_is_ended_by_the_watchdog_and_what_is_held_waits_on,
+    a_daemon_whose_canary_fails_is_restarted_until_the_gate_is_mended,
     a_gate_that_is_unpinned_under_the_daemon_stays_shut_and_is_pinned_again,
     while_the_service_is_stopped_execs_wait,
     an_installation_over_the_old_one_keeps_what_is_held,
@@ -129,12 +132,40 @@ fn under_the_unit_files_are_found_in_whatever_mount_they_are_called() {
     shell(&format!("umount {root}/overlay {root}/bind && rm -rf {root} /tmp/mine"));
 }
 
+fn under_the_unit_an_agent_in_a_scope_of_its_own_is_held_and_outlives_the_daemon() {
+    service::with_rules();
+    unguarded_it_runs("hp-dynamic 7", "status 7");
+    // The daemon has no network and few capabilities here, and asks systemd over D-Bus all the same.
+    for user in [User::Agent, User::Root] {
+        let mut agent = Agent::start_in_scope(user, &LOOP);
+        agent.say("true");
+        agent.said("status 0");
+        let unit = format!("holdpoint-agent-{}-{}.scope", agent.name(), agent.pid());
+        let cgroup = fs::read_to_string(format!("/proc/{}/cgroup", agent.pid())).unwrap();
+        assert_eq!(cgroup.trim(), format!("0::/system.slice/{unit}"));
+        agent.say("hp-dynamic 7");
+        let request = service::request(&agent);
+        assert!(!agent.output().contains("status 7"), "it ran unasked: {}", agent.output());
+        assert_eq!(request.facts.as_ref().unwrap().unit.as_deref(), Some(unit.as_str()));
+        // The scope is systemd's, and no part of the daemon's own unit.
+        systemctl(&["restart", UNIT]);
+        assert_eq!(shell(&format!("systemctl is-active {unit}")).trim(), "active");
+        is_still_held_and_runs_when_approved(&agent, &request);
+        agent.end();
+        eventually("the scope ends with its processes", || {
+            (!fs::exists(format!("/sys/fs/cgroup/system.slice/{unit}")).unwrap()).then_some(())
+        });
+    }
+}
+
 fn a_reload_by_systemd_says_how_it_went() {
     service::with_rules();
     unguarded_it_runs("unlisted 5", "status 5");
     let mut agent = Agent::start(&LOOP);
     daemon::write_rules("60-more.toml", "[[rule]]\nname = \"more\"\nexec = \"not a list\"\n");
-    systemctl(&["reload", UNIT]);
+    let said = run(Command::new("systemctl").args(["reload", UNIT]));
+    assert_ne!(said.code, 0, "a reload that failed: {said:?}");
+    assert!(service::journal().contains("60-more.toml:3:"), "{}", service::journal());
     service::status_line("the status line tells of the failure", |line| {
         line.starts_with("PROBLEM: the last reload failed") && line.contains("rules in force: 5")
     });
@@ -177,6 +208,29 @@ fn a_daemon_that_hangs_is_ended_by_the_watchdog_and_what_is_held_waits_on() {
     is_still_held_and_runs_when_approved(&agent, &request);
     let second = service::request(&meanwhile);
     is_still_held_and_runs_when_approved(&meanwhile, &second);
+    service::with_usual_watchdog();
+}
+
+fn a_daemon_whose_canary_fails_is_restarted_until_the_gate_is_mended() {
+    service::with_impatient_watchdog();
+    let (agent, request) = held_agent();
+    let before = property("MainPID");
+    let no_room = NoRoomForAnswers::begin();
+    assert_eq!(holdpoint_as(User::Root, None, &["reload"]).code, 0);
+    service::status_line("the status line tells of it", |line| {
+        line.starts_with("PROBLEM: cannot use the map 'allowances'")
+    });
+    // First the watchdog ends the one that runs, then each that comes after it ends by itself, without a word of being
+    // ready.
+    service::status_line("the next one tells why it does not start", |line| {
+        line.contains("nothing can be enforced on this host as it is")
+    });
+    eventually("systemd tries on", || (property("NRestarts").parse::<u32>().unwrap() >= 3).then_some(()));
+    assert_ne!(property("ActiveState"), "active", "{}", service::journal());
+    drop(no_room);
+    service::successor_of(&before);
+    assert!(service::status().enforcing);
+    is_still_held_and_runs_when_approved(&agent, &request);
     service::with_usual_watchdog();
 }
 

@@ -210,7 +210,12 @@ impl Drop for Process {
 impl Daemon {
     /// Starts with what [`prepare`] laid out, or with what a daemon before has left, and waits until it enforces.
     pub(crate) fn start() -> Self {
-        let (process, watch, client) = enforcing(&mut Command::new("holdpointd"));
+        Self::start_by(&mut Command::new("holdpointd"))
+    }
+
+    /// The same by a command that becomes the daemon.
+    pub(crate) fn start_by(command: &mut Command) -> Self {
+        let (process, watch, client) = enforcing(command);
         Self { process, watch, client, voted: HashSet::new() }
     }
 

@@ -24,6 +24,14 @@ impl Ran {
         format!("m=$(hp-static --append {} {token} 0 2>&1); echo \"status $? of {token}: $m\"", self.0)
     }
 
+    /// The same, again and again until it runs.
+    pub(crate) fn until_it_runs(&self, token: &str) -> String {
+        let file = self.0;
+        format!(
+            "until m=$(hp-static --append {file} {token} 0 2>&1); do sleep 0.1; done; echo \"status 0 of {token}: $m\""
+        )
+    }
+
     pub(crate) fn path(&self) -> &'static str {
         self.0
     }
@@ -43,8 +51,15 @@ pub(crate) fn token(request: &RequestView) -> String {
     request.facts.as_ref().expect("the facts of a request").argv[3].shown()
 }
 
-/// By the token alone, half of them: whoever asks gets the same answer.
+/// By the token alone, half of them: whoever asks gets the same answer. Where the agent has to know it, too, the token
+/// says it.
 pub(crate) fn verdict_on(token: &str) -> VoteKind {
+    if token.starts_with("yes-") {
+        return VoteKind::Approve;
+    }
+    if token.starts_with("no-") {
+        return VoteKind::Deny;
+    }
     let mut state: u32 = 0x9e37_79b9;
     for byte in token.bytes() {
         state = (state ^ u32::from(byte)).wrapping_mul(0x0100_0193).rotate_left(7);
