@@ -111,7 +111,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve::serve(config))?;
+    runtime.block_on(serve::serve(config, &arguments.config))?;
     // Readers that are stuck in an agent's file system are left to the kernel.
     runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)

@@ -12,7 +12,9 @@ use holdpoint_abi::{
 
 use crate::{
     agents::{self, Becomes},
-    count, holds,
+    count,
+    guard::trace,
+    holds,
     kernel::{Pointer, bprm, file, signal::SIGSTOP, task},
     maps::{DOORBELLS, FILES, HOLDS, NAMES},
     retry,
@@ -81,6 +83,9 @@ fn agent_executes(state: &mut TaskState, bprm: Pointer) -> i32 {
             return refuse(Counter::RefusedUnreadable);
         };
         if hold.file == file {
+            if !trace::may_execute(state, bprm) {
+                return EPERM;
+            }
             return match holds::answer(state.hold) {
                 Some(answer) => answered(state, hold, &answer),
                 None => hold_again(hold),
@@ -92,6 +97,9 @@ fn agent_executes(state: &mut TaskState, bprm: Pointer) -> i32 {
         Ok(Some(found)) => found,
         Err(Unreadable) => return refuse(Counter::RefusedUnreadable),
     };
+    if !trace::may_execute(state, bprm) {
+        return EPERM;
+    }
     if state.passing != 0 {
         return covered_interpreter(state, &found);
     }
@@ -197,6 +205,7 @@ fn begin(state: &mut TaskState, found: &Match) -> i32 {
         return refuse(Counter::RefusedNoSignal);
     }
     state.hold = id;
+    trace::waits();
     record.write(Doorbell { hold: id, kind: RING_HELD, tgid: (ids >> 32) as u32 });
     record.submit(0);
     count::add_for(state.agent, Counter::Held);

@@ -3,6 +3,7 @@
 use std::{
     collections::{BinaryHeap, HashMap},
     io,
+    path::PathBuf,
     sync::Arc,
     thread,
     time::Duration,
@@ -46,6 +47,8 @@ use crate::{
 pub(crate) struct Parts {
     pub(crate) config: Arc<Config>,
     pub(crate) gate: Gate,
+    /// Files and directories that are guarded from agents beside those of the configuration.
+    pub(crate) guarded: Vec<PathBuf>,
     pub(crate) store: Store,
     pub(crate) rules: Rules,
     pub(crate) boot_id: String,
@@ -109,6 +112,7 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
     let mut engine = Engine {
         config: parts.config,
         gate,
+        guarded: parts.guarded,
         store: parts.store,
         rules: Rules::default(),
         generation: 0,
@@ -133,6 +137,7 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
         observations,
         changes,
     };
+    engine.guard()?;
     engine.install(parts.rules).map_err(|problem| StartError::Rules(problem.detail))?;
     engine.take_over()?;
     if let Some(problem) = engine.proof.problem() {

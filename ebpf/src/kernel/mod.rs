@@ -6,6 +6,7 @@ pub mod cgroup;
 pub mod file;
 pub mod signal;
 pub mod task;
+pub mod typed;
 
 use core::ffi::c_void;
 

@@ -25,6 +25,12 @@ pub fn real_parent(task: Task) -> Task {
     follow(task, offset!(task_real_parent))
 }
 
+/// The tracer of a task that has one, as a task that the verifier knows; else its parent.
+#[inline(always)]
+pub fn tracer(task: Task) -> Task {
+    follow(task, offset!(task_parent))
+}
+
 /// Reads a pointer to a task from a task, in such a way that the verifier sees what it is: the offset is a constant to
 /// it, since the map of the offsets is frozen.
 #[inline(always)]
