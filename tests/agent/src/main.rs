@@ -6,6 +6,7 @@
 mod beside;
 mod exec;
 mod fuse;
+mod read;
 mod spawn;
 mod unreadable;
 
@@ -35,6 +36,12 @@ holdpoint-test-agent VERB ARGUMENTS
   vfork PATH ARGUMENTS            the same by vfork
   continue PID TIMES              sends SIGCONT so many times
   connect SOCKET                  connects to a Unix socket
+  read-by-proc-fd FILE            opens it through the path of a descriptor that cannot read
+  read-by-handle FILE             opens it by its file handle
+  read-by-uring FILE              has io_uring open it
+  exchange PATH PATH              exchanges the names of two files
+  set-attribute FILE NAME         gives it an extended attribute
+  remove-attribute FILE NAME      takes it away
   serve-fuse DIRECTORY FILE NAME  mounts a file system with a copy of FILE, and answers all but the daemon";
 
 fn main() -> ExitCode {
@@ -70,6 +77,12 @@ fn run() -> anyhow::Result<ExitCode> {
         "vfork" => spawn::vfork(rest(0)?),
         "continue" => keep_continuing(text(0)?.parse()?, text(1)?.parse()?),
         "connect" => connect(text(0)?),
+        "read-by-proc-fd" => read::by_path_of_descriptor(text(0)?),
+        "read-by-handle" => read::by_handle(rest(0)?),
+        "read-by-uring" => read::by_uring(rest(0)?),
+        "exchange" => read::exchange(text(0)?, text(1)?),
+        "set-attribute" => read::set_attribute(rest(0)?),
+        "remove-attribute" => read::remove_attribute(rest(0)?),
         "serve-fuse" => fuse::serve(text(0)?, text(1)?, arguments.get(2).context(USAGE)?),
         _ => bail!(USAGE),
     }
@@ -79,6 +92,15 @@ fn run() -> anyhow::Result<ExitCode> {
 fn refused(errno: nix::errno::Errno) -> ExitCode {
     println!("errno={}", errno as i32);
     ExitCode::from(100)
+}
+
+/// Says that it worked, or what the kernel answered. `result` is what a system call returned.
+fn outcome(result: i64) -> ExitCode {
+    if result < 0 {
+        return refused(nix::errno::Errno::last());
+    }
+    println!("it worked");
+    ExitCode::SUCCESS
 }
 
 fn keep_continuing(pid: i32, times: u32) -> anyhow::Result<ExitCode> {

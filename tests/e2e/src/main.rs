@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod altering;
 mod attaching;
 mod bad_input;
 mod changing;
@@ -23,6 +24,7 @@ mod load;
 mod observing;
 mod parents;
 mod proof;
+mod reading;
 mod refusal;
 mod runner;
 mod scopes;
@@ -39,6 +41,8 @@ fn main() -> std::process::ExitCode {
         endings::TESTS,
         files::TESTS,
         changing::TESTS,
+        reading::TESTS,
+        altering::TESTS,
         access::TESTS,
         scopes::TESTS,
         lifecycle::TESTS,
