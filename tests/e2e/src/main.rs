@@ -24,6 +24,7 @@ mod load;
 mod observing;
 mod parents;
 mod proof;
+mod reaching;
 mod reading;
 mod refusal;
 mod runner;
@@ -43,6 +44,7 @@ fn main() -> std::process::ExitCode {
         changing::TESTS,
         reading::TESTS,
         altering::TESTS,
+        reaching::TESTS,
         access::TESTS,
         scopes::TESTS,
         lifecycle::TESTS,
