@@ -75,6 +75,12 @@ pub(crate) fn describe(counter: C) -> (&'static str, &'static str) {
     }
 }
 
+/// The bit of each counter's protection, and its name.
+#[cfg(feature = "failpoints")]
+pub(crate) fn names() -> impl Iterator<Item = (u64, &'static str)> {
+    ALL.iter().map(|counter| (holdpoint_abi::without(*counter), describe(*counter).0))
+}
+
 /// All counters.
 ///
 /// # Errors

@@ -23,6 +23,8 @@ use super::{
     btf::{self, BtfError},
     maps::{Gate, MAPS},
 };
+#[cfg(feature = "failpoints")]
+use crate::failpoint;
 use crate::preflight;
 
 /// The hooks, in the order in which the kernel calls them, with the kind of each.
@@ -188,6 +190,10 @@ fn load(
     let btf = Btf::from_sys_fs()?;
     let mut loader = EbpfLoader::new();
     loader.btf(Some(&btf)).allow_unsupported_maps().override_global("OFFSETS", offsets, true);
+    #[cfg(feature = "failpoints")]
+    let without = failpoint::without();
+    #[cfg(feature = "failpoints")]
+    loader.override_global("WITHOUT", &without, true);
     for map in MAPS {
         loader.map_pin_path(map.name, pins.map(map.name));
     }
