@@ -45,9 +45,29 @@ pub enum Counter {
     RefusedUntagged = 18,
     /// Cgroups of agents' units that found no room in the map.
     CgroupDropped = 19,
+    /// Openings of listed files by agents, other than to execute them, refused.
+    ReadRefused = 20,
+    /// Links, renames, removals and changes of listed files by agents, refused.
+    ChangeRefused = 21,
+    /// Attempts of agents to trace, or to read or write the memory of, what is not theirs to trace, refused.
+    TraceRefused = 22,
+    /// Listed execs refused because an agent traces the process, or the process shares its directories with another.
+    RefusedTraced = 23,
+    /// Signals of agents to the daemon, refused.
+    SignalRefused = 24,
+    /// Calls of bpf(2) by agents, refused.
+    BpfRefused = 25,
+    /// Attempts of agents to change the running kernel, refused: modules, kexec, raw memory, and the like.
+    KernelRefused = 26,
+    /// Mounts and unmounts of agents about the daemon's directories, refused.
+    MountRefused = 27,
+    /// Attempts of agents to open or change what lies in the daemon's directories, refused.
+    PlaceRefused = 28,
+    /// Openings of control files of cgroups for writing by agents with root, refused.
+    CgroupRefused = 29,
 }
 
 /// How many of the entries of the `counters` map are in use.
-pub const COUNTER_COUNT: usize = 20;
+pub const COUNTER_COUNT: usize = 30;
 /// Entries of the `counters` map: with room, so that a version with more counters can adopt it.
 pub const COUNTER_SLOTS: usize = 64;

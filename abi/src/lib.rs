@@ -11,6 +11,7 @@
 mod agents;
 mod counter;
 mod filing;
+mod guard;
 mod hash;
 mod offsets;
 
@@ -20,6 +21,10 @@ pub use agents::{
 };
 pub use counter::{COUNTER_COUNT, COUNTER_SLOTS, Counter};
 pub use filing::{FILED_ARGUMENTS, FILED_BYTES, FILED_PATH, FILINGS_BYTES, Filing, Retry};
+pub use guard::{
+    GUARDED_ABOVE, GUARDED_TREE, Guard, Guarded, MAX_GUARDED, MAX_GUARDED_DEPTH, MAX_TOLD, REFUSALS_BYTES,
+    Refusal, TOLD_NANOSECONDS, TREE_WORDS, Telling, Told, without,
+};
 pub use hash::{BOUND_BLOCK, MAX_BOUND_BYTES, SipHash, bound_header, header};
 pub use offsets::Offsets;
 
@@ -114,8 +119,16 @@ pub struct TaskState {
     pub becoming: u32,
     /// Zero.
     pub becoming_pad: u32,
+    /// In the first thread of a process: when an exec of any of its threads was last held, in nanoseconds of the boot
+    /// clock; zero where none was since its program began. Its threads share the memory that the exec is read from.
+    pub waited_at: u64,
+    /// One while this thread opens a file whose opening was let pass: a file below it, on which an overlay stands, is
+    /// opened next.
+    pub letting: u32,
+    /// Zero.
+    pub letting_pad: u32,
     /// Zero; room for later versions.
-    pub spare: [u64; 5],
+    pub spare: [u64; 3],
 }
 
 /// Value of the `holds` map, keyed by hold id: the truth about one held action, from hold to exit.

@@ -92,9 +92,49 @@ pub struct Offsets {
     pub cgroup_root: u32,
     /// `cgroup_root.hierarchy_id`.
     pub root_hierarchy: u32,
+    /// `file.f_flags`.
+    pub file_flags: u32,
+    /// `file.f_mode`.
+    pub file_mode: u32,
+    /// `file.f_cred`.
+    pub file_cred: u32,
+    /// `inode.i_mode`.
+    pub inode_mode: u32,
+    /// `cred.fsuid`.
+    pub cred_fsuid: u32,
+    /// `cred.cap_effective`.
+    pub cred_effective: u32,
+    /// `cred.user_ns`.
+    pub cred_user_ns: u32,
+    /// `user_namespace.level`.
+    pub user_ns_level: u32,
+    /// `iattr.ia_valid`.
+    pub iattr_valid: u32,
+    /// `linux_binprm.unsafe`.
+    pub bprm_unsafe: u32,
+    /// `task_struct.parent`: the tracer, where there is one.
+    pub task_parent: u32,
+    /// `task_struct.nsproxy`.
+    pub task_nsproxy: u32,
+    /// `nsproxy.mnt_ns`.
+    pub nsproxy_mnt_ns: u32,
+    /// `mnt_namespace.ns`, plus `ns_common.inum`.
+    pub mnt_ns_inum: u32,
+    /// `path.mnt`.
+    pub path_mnt: u32,
+    /// `path.dentry`.
+    pub path_dentry: u32,
+    /// `vfsmount.mnt_root`.
+    pub vfsmount_root: u32,
+    /// `vfsmount.mnt_flags`.
+    pub vfsmount_flags: u32,
+    /// `mount.mnt`.
+    pub mount_mnt: u32,
+    /// `mount.mnt_parent`.
+    pub mount_parent: u32,
     /// One where a look-up in task storage can fail although the entry is there (kernels before 6.2); else
     /// zero.
     pub storage_may_fail: u32,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 44 * 4);
+const _: () = assert!(size_of::<Offsets>() == 64 * 4);

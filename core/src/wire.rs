@@ -235,6 +235,21 @@ pub enum LogEvent {
         /// How many threads became the agent's.
         threads: u64,
     },
+    /// Something that an agent tried, beside an exec, was refused.
+    AgentRefused {
+        /// What: the name of its counter.
+        what: String,
+        /// The process that tried.
+        pid: u32,
+        /// The name of its thread.
+        program: Alleged,
+        /// The process that it meant, where one was meant.
+        target: Option<u32>,
+        /// The name of the file that it meant, where one was meant.
+        file: Option<Alleged>,
+        /// How many more of the kind were refused since the entry before.
+        more: u64,
+    },
     /// An exec was held and a request made.
     RequestMade {
         /// The path of the program.

@@ -3,6 +3,9 @@
 //! Only the build with the feature `failpoints` can do it; in any other a call compiles to nothing. There
 //! `HOLDPOINT_FAILPOINT=vote-stored` ends the daemon when it comes to that place, `vote-stored:3` when it comes there
 //! for the third time.
+//!
+//! The same build can leave a protection out, so that a test can show that its attack succeeds without it:
+//! `HOLDPOINT_FAILPOINT_WITHOUT=read_refused` has the kernel half let pass what that counter counts.
 #![forbid(unsafe_code)]
 
 use crate::store::Write;
@@ -55,6 +58,14 @@ pub(crate) fn reach(point: Point) {
         // SIGKILL of oneself: the call does not return.
         let _sent = nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL);
     }
+}
+
+/// The protections that are left out, as the kernel half has them: see `holdpoint_abi::without`.
+#[cfg(feature = "failpoints")]
+pub(crate) fn without() -> u64 {
+    let names = std::env::var("HOLDPOINT_FAILPOINT_WITHOUT").unwrap_or_default();
+    let wanted = |name: &str| names.split(',').any(|one| one == name);
+    crate::kernel::counter_names().filter(|(_, name)| wanted(name)).fold(0, |bits, (bit, _)| bits | bit)
 }
 
 /// The places behind a transaction, by what was in it.

@@ -1,7 +1,12 @@
 //! From a checked host to a daemon that serves: opens everything in order, and waits for signals.
 #![forbid(unsafe_code)]
 
-use std::{fs, os::fd::AsFd, path::Path, sync::Arc};
+use std::{
+    fs,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, bail};
 use holdpoint_core::config::Config;
@@ -70,6 +75,7 @@ pub(crate) async fn serve(config: Config, config_path: &Path) -> anyhow::Result<
         Ok(engine::start(Parts {
             config_path: config_path.into(),
             gate,
+            guarded: guarded_beside(config_path),
             store,
             rules,
             boot_id,
@@ -134,6 +140,12 @@ async fn wait_for_the_end(desk: &EngineHandle, manager: &Manager) -> anyhow::Res
             _ = interrupt.recv() => return Ok(()),
         }
     }
+}
+
+/// What agents keep their hands off, beside what the configuration names: itself, and this program.
+fn guarded_beside(config_file: &Path) -> Vec<PathBuf> {
+    let standard = [PathBuf::from("/etc/holdpoint"), config_file.to_owned()];
+    standard.into_iter().chain(std::env::current_exe().ok()).collect()
 }
 
 /// The identity of a socket's file, by which the kernel half knows it.

@@ -51,7 +51,8 @@ pub(crate) fn take_down(config: &Config) -> anyhow::Result<()> {
         // Remains of a start that failed: there is nothing attached that could hold.
         Err(cause) => warn!("cannot look at what is held: {cause}"),
     }
-    kernel::remove(&pins)?;
+    kernel::remove(&pins)
+        .context("an agent's process may not take the gate down, and others have to be root")?;
     wait_for(|| Ok(!kernel::is_attached()), "the kernel still has the programs")?;
     Ok(())
 }

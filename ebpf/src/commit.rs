@@ -31,6 +31,8 @@ fn committed(state: &mut TaskState, bprm: Known) {
     let waiting = state.hold;
     state.passing = 0;
     state.hold = 0;
+    // It is the only thread now, with memory of its own.
+    state.waited_at = 0;
     if passing == 0 {
         // A program that is not listed took the place of the held one.
         if let Some(hold) = holds::get(waiting)

@@ -14,7 +14,9 @@ use holdpoint_abi::{
 
 use crate::{
     agents::{self, Becomes},
-    bound, count, holds,
+    bound, count,
+    guard::trace,
+    holds,
     kernel::{
         Known, bprm, file,
         signal::SIGSTOP,
@@ -94,6 +96,9 @@ fn agent_executes(state: &mut TaskState, bprm: Known, name: &mut Text) -> i32 {
             return refuse(Counter::RefusedUnreadable);
         };
         if hold.file == key {
+            if !trace::may_execute(state, bprm) {
+                return EPERM;
+            }
             return match holds::answer(state.hold) {
                 Some(answer) => answered(state, hold, &answer, version),
                 None => hold_again(hold),
@@ -105,6 +110,9 @@ fn agent_executes(state: &mut TaskState, bprm: Known, name: &mut Text) -> i32 {
         Ok(Some(found)) => found,
         Err(Unreadable) => return refuse(Counter::RefusedUnreadable),
     };
+    if !trace::may_execute(state, bprm) {
+        return EPERM;
+    }
     if state.passing != 0 {
         return covered_interpreter(state, &found);
     }
@@ -212,6 +220,7 @@ fn begin(state: &mut TaskState, found: &Match<'_>) -> i32 {
         return refuse(Counter::RefusedNoSignal);
     }
     state.hold = id;
+    trace::waits();
     record.write(Doorbell { hold: id, kind: RING_HELD, tgid: (ids >> 32) as u32 });
     record.submit(0);
     count::add_for(state.agent, Counter::Held);

@@ -18,6 +18,7 @@ mod bound;
 mod commit;
 mod count;
 mod exec;
+mod guard;
 mod holds;
 mod kernel;
 mod life;
@@ -31,6 +32,8 @@ use aya_ebpf::{
     macros::{btf_tracepoint, lsm},
     programs::{BtfTracePointContext, LsmContext},
 };
+
+use guard::{change, machine, mount, open, signal, trace};
 
 /// `security_task_alloc`: a child of an agent is the agent's.
 #[lsm(hook = "task_alloc")]
@@ -76,6 +79,162 @@ pub fn holdpoint_process_exit(ctx: BtfTracePointContext) -> i32 {
 #[lsm(hook = "unix_stream_connect")]
 pub fn holdpoint_unix_connect(ctx: LsmContext) -> i32 {
     socket::connect(&ctx)
+}
+
+/// A file is opened.
+#[lsm(hook = "file_open")]
+pub fn holdpoint_file_open(ctx: LsmContext) -> i32 {
+    open::opened(&ctx)
+}
+
+/// A file gets another name.
+#[lsm(hook = "inode_link")]
+pub fn holdpoint_inode_link(ctx: LsmContext) -> i32 {
+    change::linked(&ctx)
+}
+
+/// A file or directory is renamed.
+#[lsm(hook = "inode_rename")]
+pub fn holdpoint_inode_rename(ctx: LsmContext) -> i32 {
+    change::renamed(&ctx)
+}
+
+/// A file is removed.
+#[lsm(hook = "inode_unlink")]
+pub fn holdpoint_inode_unlink(ctx: LsmContext) -> i32 {
+    change::unlinked(&ctx)
+}
+
+/// A file's mode, owner, size or times change.
+#[lsm(hook = "inode_setattr")]
+pub fn holdpoint_inode_setattr(ctx: LsmContext) -> i32 {
+    change::attributes_set(ctx.arg(3), ctx.arg(1), ctx.arg(2))
+}
+
+/// The same before 6.9.
+#[lsm(hook = "inode_setattr")]
+pub fn holdpoint_inode_setattr_6_1(ctx: LsmContext) -> i32 {
+    change::attributes_set(ctx.arg(2), ctx.arg(0), ctx.arg(1))
+}
+
+/// A file gets an extended attribute.
+#[lsm(hook = "inode_setxattr")]
+pub fn holdpoint_inode_setxattr(ctx: LsmContext) -> i32 {
+    change::xattr_set(&ctx)
+}
+
+/// A file loses an extended attribute.
+#[lsm(hook = "inode_removexattr")]
+pub fn holdpoint_inode_removexattr(ctx: LsmContext) -> i32 {
+    change::xattr_removed(&ctx)
+}
+
+/// A file gets an access list. There from 6.2.
+#[lsm(hook = "inode_set_acl")]
+pub fn holdpoint_inode_set_acl(ctx: LsmContext) -> i32 {
+    change::acl_set(&ctx)
+}
+
+/// A file is made.
+#[lsm(hook = "inode_create")]
+pub fn holdpoint_inode_create(ctx: LsmContext) -> i32 {
+    change::made(&ctx, ctx.arg(3))
+}
+
+/// A symbolic link is made.
+#[lsm(hook = "inode_symlink")]
+pub fn holdpoint_inode_symlink(ctx: LsmContext) -> i32 {
+    change::made(&ctx, ctx.arg(3))
+}
+
+/// A directory is made.
+#[lsm(hook = "inode_mkdir")]
+pub fn holdpoint_inode_mkdir(ctx: LsmContext) -> i32 {
+    change::made(&ctx, ctx.arg(3))
+}
+
+/// A directory is removed.
+#[lsm(hook = "inode_rmdir")]
+pub fn holdpoint_inode_rmdir(ctx: LsmContext) -> i32 {
+    change::made(&ctx, ctx.arg(2))
+}
+
+/// A device, a pipe or a socket is made.
+#[lsm(hook = "inode_mknod")]
+pub fn holdpoint_inode_mknod(ctx: LsmContext) -> i32 {
+    change::made(&ctx, ctx.arg(4))
+}
+
+/// A process reaches for another one.
+#[lsm(hook = "ptrace_access_check")]
+pub fn holdpoint_ptrace_access(ctx: LsmContext) -> i32 {
+    trace::accessed(&ctx)
+}
+
+/// A process asks its parent to trace it.
+#[lsm(hook = "ptrace_traceme")]
+pub fn holdpoint_ptrace_traceme(ctx: LsmContext) -> i32 {
+    trace::offered(&ctx)
+}
+
+/// A process sends a signal.
+#[lsm(hook = "task_kill")]
+pub fn holdpoint_task_kill(ctx: LsmContext) -> i32 {
+    signal::sent(&ctx)
+}
+
+/// A file sends a signal.
+#[lsm(hook = "file_send_sigiotask")]
+pub fn holdpoint_file_sigio(ctx: LsmContext) -> i32 {
+    signal::sent_by_a_file(&ctx)
+}
+
+/// bpf(2) is called.
+#[lsm(hook = "bpf")]
+pub fn holdpoint_bpf(ctx: LsmContext) -> i32 {
+    machine::bpf(&ctx)
+}
+
+/// The kernel reads a file for itself.
+#[lsm(hook = "kernel_read_file")]
+pub fn holdpoint_kernel_read_file(ctx: LsmContext) -> i32 {
+    machine::file_read(&ctx)
+}
+
+/// The kernel takes data for itself.
+#[lsm(hook = "kernel_load_data")]
+pub fn holdpoint_kernel_load_data(ctx: LsmContext) -> i32 {
+    machine::data_loaded(&ctx)
+}
+
+/// Something that a locked-down kernel does not allow.
+#[lsm(hook = "locked_down")]
+pub fn holdpoint_locked_down(ctx: LsmContext) -> i32 {
+    machine::locked_down(&ctx)
+}
+
+/// Something is mounted.
+#[lsm(hook = "sb_mount")]
+pub fn holdpoint_sb_mount(ctx: LsmContext) -> i32 {
+    mount::mounted(&ctx)
+}
+
+/// A mount is put somewhere.
+#[lsm(hook = "move_mount")]
+pub fn holdpoint_move_mount(ctx: LsmContext) -> i32 {
+    mount::moved(&ctx)
+}
+
+/// Something is unmounted.
+#[lsm(hook = "sb_umount")]
+pub fn holdpoint_sb_umount(ctx: LsmContext) -> i32 {
+    mount::unmounted(&ctx)
+}
+
+/// The root of a mount namespace is exchanged.
+#[lsm(hook = "sb_pivotroot")]
+pub fn holdpoint_sb_pivotroot(ctx: LsmContext) -> i32 {
+    mount::pivoted(&ctx)
 }
 
 /// A control group was made.

@@ -2,13 +2,14 @@
 
 use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE},
-    btf_maps::{Array, HashMap, PerCpuArray, RingBuf},
+    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
     macros::btf_map,
 };
 use holdpoint_abi::{
-    Allowance, Attaching, COUNTER_SLOTS, Declared, Doorbell, FILINGS_BYTES, FileKey, Filing, Hold, Listed,
-    MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_FILES, MAX_HOLDS, MAX_NAMES, MAX_UNIT_PATTERNS, Meta, Name, Offsets,
-    Place, RING_BYTES, Retry, TaskState, UnitPattern,
+    Allowance, Attaching, COUNTER_SLOTS, Declared, Doorbell, FILINGS_BYTES, FileKey, Filing, Guard, Guarded,
+    Hold, Listed, MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_FILES, MAX_GUARDED, MAX_HOLDS, MAX_NAMES, MAX_TOLD,
+    MAX_UNIT_PATTERNS, Meta, Name, Offsets, Place, REFUSALS_BYTES, RING_BYTES, Refusal, Retry, TaskState,
+    Telling, Told, UnitPattern,
 };
 
 /// What each thread of an agent carries. Freed by the kernel when the thread ends.
@@ -75,6 +76,27 @@ pub static UNIT_PATTERNS: Array<UnitPattern, MAX_UNIT_PATTERNS> = Array::new();
 #[btf_map(name = "attaching")]
 pub static ATTACHING: Array<Attaching, 1> = Array::new();
 
+/// Directories that agents keep their hands off.
+#[btf_map(name = "guarded")]
+pub static GUARDED: HashMap<FileKey, Guarded, MAX_GUARDED> = HashMap::new();
+
+/// The daemon, and what goes with those directories.
+#[btf_map(name = "guard")]
+pub static GUARD: Array<Guard, 1> = Array::new();
+
+/// What was refused to agents beside execs.
+#[btf_map(name = "refusals")]
+pub static REFUSALS: RingBuf<Refusal, REFUSALS_BYTES> = RingBuf::new();
+
+/// When the daemon was last told of a kind of refusal.
+#[btf_map(name = "told")]
+pub static TOLD: LruHashMap<Telling, Told, MAX_TOLD> = LruHashMap::new();
+
+/// Protections that a test has taken away, to see its attack succeed: bits of [`holdpoint_abi::without`]. Only a daemon
+/// built for tests can set them, before the programs are loaded.
+#[unsafe(no_mangle)]
+pub static WITHOUT: u64 = 0;
+
 /// Where the running kernel keeps things. Set by the daemon before the programs are loaded, and frozen.
 #[unsafe(no_mangle)]
 pub static OFFSETS: Offsets = NO_OFFSETS;
@@ -123,6 +145,26 @@ const NO_OFFSETS: Offsets = Offsets {
     css_parent: 0,
     cgroup_root: 0,
     root_hierarchy: 0,
+    file_flags: 0,
+    file_mode: 0,
+    file_cred: 0,
+    inode_mode: 0,
+    cred_fsuid: 0,
+    cred_effective: 0,
+    cred_user_ns: 0,
+    user_ns_level: 0,
+    iattr_valid: 0,
+    bprm_unsafe: 0,
+    task_parent: 0,
+    task_nsproxy: 0,
+    nsproxy_mnt_ns: 0,
+    mnt_ns_inum: 0,
+    path_mnt: 0,
+    path_dentry: 0,
+    vfsmount_root: 0,
+    vfsmount_flags: 0,
+    mount_mnt: 0,
+    mount_parent: 0,
     storage_may_fail: 0,
 };
 

@@ -95,6 +95,9 @@ pub(crate) struct TestOptions {
     /// Boots this kernel only.
     #[arg(long, value_enum)]
     pub(crate) kernel: Option<Kernel>,
+    /// Leaves out the protections of these counters, to see that their tests fail.
+    #[arg(long, value_name = "COUNTERS")]
+    pub(crate) without: Option<String>,
     /// Runs only tests whose name contains this.
     pub(crate) filter: Option<String>,
 }

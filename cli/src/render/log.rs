@@ -1,6 +1,7 @@
 //! Entries of the record.
 
 use holdpoint_core::{
+    alleged::Alleged,
     escape,
     wire::{LogEntry, LogEvent},
 };
@@ -43,6 +44,13 @@ fn words(event: &LogEvent) -> String {
                 (None, unit) => format!("unit {}", plain(unit.as_deref().unwrap_or_default())),
             };
             format!("{what} attached by {} ({threads} threads)", plain(&by.name))
+        }
+        LogEvent::AgentRefused { what, pid, program, target, file, more } => {
+            let shown = |text: &Alleged| escape::command(std::slice::from_ref(text), CHARACTERS);
+            let target = target.map_or_else(String::new, |target| format!(", about process {target}"));
+            let file = file.as_ref().map_or_else(String::new, |file| format!(", about {}", shown(file)));
+            let more = if *more == 0 { String::new() } else { format!(" ({more} more before)") };
+            format!("{}: process {pid}, {}{target}{file}{more}", plain(what), shown(program))
         }
         LogEvent::RequestMade { program, rule } => {
             let rule = rule.as_deref().map_or_else(String::new, |rule| format!(" (rule {})", plain(rule)));

@@ -139,6 +139,14 @@ fn every_entry_of_the_log_fits_and_is_printable() {
         LogEvent::Stopped,
         LogEvent::PolicyLoaded { rules: 3 },
         LogEvent::AgentTagged { pid: 1, claim: Some(evil.as_str().into()) },
+        LogEvent::AgentRefused {
+            what: "read_refused".to_owned(),
+            pid: 1,
+            program: evil.as_str().into(),
+            target: Some(2),
+            file: Some(evil.as_str().into()),
+            more: 3,
+        },
         LogEvent::RequestMade { program: evil.as_str().into(), rule: Some(evil.clone()) },
         LogEvent::Voted { vote },
         LogEvent::State {

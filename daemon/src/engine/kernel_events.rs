@@ -58,6 +58,7 @@ impl Engine {
     /// Compares all that the kernel knows with all that we know. False where the kernel's maps cannot be read.
     pub(super) fn sweep(&mut self) -> bool {
         self.look_at_pins();
+        self.note_refusals();
         let holds = match self.gate.holds() {
             Ok(holds) => holds,
             Err(cause) => {

@@ -19,6 +19,7 @@ mod pinned;
 mod proof;
 mod pulse;
 mod queries;
+mod refusals;
 mod release;
 mod repeats;
 mod run;
@@ -30,6 +31,7 @@ pub(crate) use run::{Parts, start};
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -48,6 +50,8 @@ use crate::{
 /// The engine's state. Its methods lie in the modules by what they are about.
 pub(crate) struct Engine {
     gate: Gate,
+    /// Files and directories that are guarded from agents beside those of the configuration.
+    guarded: Vec<PathBuf>,
     store: Store,
     rules: Rules,
     generation: u32,

@@ -13,6 +13,7 @@ impl Engine {
         match self.gate.kept().pin_again() {
             Ok(()) => {
                 self.pins_problem = None;
+                self.guard_again();
                 info!("programs and maps, which were not pinned any more, are pinned again");
             }
             Err(cause) => {

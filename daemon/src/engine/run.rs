@@ -47,6 +47,8 @@ pub(crate) struct Parts {
     /// From where the configuration is read again.
     pub(crate) config_path: PathBuf,
     pub(crate) gate: Gate,
+    /// Files and directories that are guarded from agents beside those of the configuration.
+    pub(crate) guarded: Vec<PathBuf>,
     pub(crate) store: Store,
     pub(crate) rules: Rules,
     pub(crate) boot_id: String,
@@ -110,6 +112,7 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
     let workers = Workers::new(gate.tags().clone())?;
     let mut engine = Engine {
         gate,
+        guarded: parts.guarded,
         store: parts.store,
         rules: Rules::default(),
         generation: 0,
@@ -134,6 +137,7 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
         observations,
         changes,
     };
+    engine.guard()?;
     engine.install(parts.rules).map_err(|problem| StartError::Rules(problem.detail))?;
     engine.take_over()?;
     if let Some(problem) = engine.proof.problem() {

@@ -9,7 +9,7 @@ use aya::programs::loaded_programs;
 use holdpoint_abi::ABI_VERSION;
 
 use super::{
-    load::{KernelError, PROGRAMS},
+    load::{KernelError, programs},
     maps::{Gate, MAPS, check_maps, read_meta},
 };
 
@@ -42,6 +42,10 @@ impl Pins {
     /// Whether anything is pinned.
     pub(crate) fn exist(&self) -> bool {
         self.0.exists()
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.0
     }
 
     pub(super) fn map(&self, name: &str) -> PathBuf {
@@ -77,10 +81,8 @@ impl Pins {
             return Ok(Found::Replaceable);
         }
         let links = self.links(object);
-        let missing = MAPS
-            .iter()
-            .map(|map| self.map(map.name))
-            .chain(PROGRAMS.iter().map(|(name, _)| links.join(name)));
+        let missing =
+            MAPS.iter().map(|map| self.map(map.name)).chain(programs().map(|(name, _)| links.join(name)));
         match missing.into_iter().find(|path| !path.exists()) {
             // What is there is the gate until what is missing has come.
             Some(_) => Ok(Found::Replaceable),
@@ -183,8 +185,7 @@ pub(crate) fn adopt(pins: &Pins) -> Result<Gate, KernelError> {
 
 /// Whether the kernel has any of our programs. Unpinning a link frees it from deferred work.
 pub(crate) fn is_attached() -> bool {
-    let ours =
-        |name: &str| PROGRAMS.iter().any(|(program, _)| program.as_bytes().starts_with(name.as_bytes()));
+    let ours = |name: &str| programs().any(|(program, _)| program.as_bytes().starts_with(name.as_bytes()));
     loaded_programs()
         .flatten()
         .any(|program| program.name_as_str().is_some_and(|name| !name.is_empty() && ours(name)))

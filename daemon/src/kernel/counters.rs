@@ -51,7 +51,34 @@ pub(crate) fn describe(counter: C) -> (&'static str, &'static str) {
         C::CgroupDropped => {
             ("cgroup_dropped", "units of agents that found no room, and whose processes are no agents'")
         }
+        C::ReadRefused => ("read_refused", "openings of listed files by agents, other than to execute them"),
+        C::ChangeRefused => {
+            ("change_refused", "links, renames, removals and changes of listed files by agents")
+        }
+        C::TraceRefused => {
+            ("trace_refused", "attempts of agents to trace what is not theirs, is held, or was approved")
+        }
+        C::RefusedTraced => (
+            "refused_traced",
+            "execs refused because an agent traces the process, or another process shares its directories",
+        ),
+        C::SignalRefused => ("signal_refused", "signals of agents to the daemon"),
+        C::BpfRefused => ("bpf_refused", "calls of bpf(2) by agents"),
+        C::KernelRefused => {
+            ("kernel_refused", "attempts of agents to change the running kernel: modules, kexec, raw memory")
+        }
+        C::MountRefused => ("mount_refused", "mounts and unmounts of agents about the daemon's directories"),
+        C::PlaceRefused => {
+            ("place_refused", "attempts of agents to open or change what lies in the daemon's directories")
+        }
+        C::CgroupRefused => ("cgroup_refused", "writing to control files of cgroups by agents with root"),
     }
+}
+
+/// The bit of each counter's protection, and its name.
+#[cfg(feature = "failpoints")]
+pub(crate) fn names() -> impl Iterator<Item = (u64, &'static str)> {
+    ALL.iter().map(|counter| (holdpoint_abi::without(*counter), describe(*counter).0))
 }
 
 /// All counters.
@@ -70,7 +97,8 @@ pub(crate) fn read_all(gate: &Gate) -> Result<Vec<Counter>, KernelError> {
         .collect())
 }
 
-const ALL: [C; holdpoint_abi::COUNTER_COUNT] = [
+/// All of them, by index.
+pub(super) const ALL: [C; holdpoint_abi::COUNTER_COUNT] = [
     C::Held,
     C::HeldAgain,
     C::RefusedByVerdict,
@@ -91,6 +119,16 @@ const ALL: [C; holdpoint_abi::COUNTER_COUNT] = [
     C::AgentsDeclared,
     C::RefusedUntagged,
     C::CgroupDropped,
+    C::ReadRefused,
+    C::ChangeRefused,
+    C::TraceRefused,
+    C::RefusedTraced,
+    C::SignalRefused,
+    C::BpfRefused,
+    C::KernelRefused,
+    C::MountRefused,
+    C::PlaceRefused,
+    C::CgroupRefused,
 ];
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use nix::sys::statfs::statfs;
 
 use super::{
     adopt::Pins,
-    load::{KernelError, PROGRAMS},
+    load::{KernelError, programs},
     maps::MAPS,
 };
 use crate::{preflight::BPF_FS_MAGIC, sys::bpf};
@@ -25,8 +25,7 @@ impl Kept {
         // In the order in which they are pinned again. A daemon that dies on the way leaves what the next one takes for
         // remains while there is no `meta`, and after that for programs that are to be replaced, with the maps kept.
         let maps = MAPS.iter().map(|map| map.name).filter(|name| *name != "meta").chain(["meta"]);
-        let paths =
-            maps.map(|name| pins.map(name)).chain(PROGRAMS.iter().map(|(program, _)| links.join(program)));
+        let paths = maps.map(|name| pins.map(name)).chain(programs().map(|(program, _)| links.join(program)));
         let open = |path: PathBuf| match bpf::open_pinned(&path) {
             Ok(fd) => Ok((path, fd)),
             Err(cause) => Err(failed("open the pin", path, &cause)),

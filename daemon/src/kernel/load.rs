@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    ops::{Bound, RangeBounds as _},
     path::{Path, PathBuf},
 };
 
@@ -22,9 +23,12 @@ use super::{
     btf::{self, BtfError},
     maps::{Gate, MAPS},
 };
+#[cfg(feature = "failpoints")]
+use crate::failpoint;
+use crate::preflight;
 
 /// The hooks, in the order in which the kernel calls them, with the kind of each.
-pub(super) const PROGRAMS: [(&str, Hook); 10] = [
+const PROGRAMS: [(&str, Hook); 36] = [
     ("holdpoint_task_alloc", Hook::Lsm("task_alloc")),
     ("holdpoint_process_fork", Hook::Tracepoint("sched_process_fork")),
     ("holdpoint_bprm_check", Hook::Lsm("bprm_check_security")),
@@ -32,15 +36,62 @@ pub(super) const PROGRAMS: [(&str, Hook); 10] = [
     ("holdpoint_signal_generate", Hook::Tracepoint("signal_generate")),
     ("holdpoint_process_exit", Hook::Tracepoint("sched_process_exit")),
     ("holdpoint_unix_connect", Hook::Lsm("unix_stream_connect")),
+    ("holdpoint_file_open", Hook::Lsm("file_open")),
+    ("holdpoint_inode_link", Hook::Lsm("inode_link")),
+    ("holdpoint_inode_rename", Hook::Lsm("inode_rename")),
+    ("holdpoint_inode_unlink", Hook::Lsm("inode_unlink")),
+    ("holdpoint_inode_setattr", Hook::LsmIn("inode_setattr", since((6, 9)))),
+    ("holdpoint_inode_setattr_6_1", Hook::LsmIn("inode_setattr", before((6, 9)))),
+    ("holdpoint_inode_setxattr", Hook::Lsm("inode_setxattr")),
+    ("holdpoint_inode_removexattr", Hook::Lsm("inode_removexattr")),
+    ("holdpoint_inode_set_acl", Hook::LsmIn("inode_set_acl", since((6, 2)))),
+    ("holdpoint_inode_create", Hook::Lsm("inode_create")),
+    ("holdpoint_inode_symlink", Hook::Lsm("inode_symlink")),
+    ("holdpoint_inode_mkdir", Hook::Lsm("inode_mkdir")),
+    ("holdpoint_inode_rmdir", Hook::Lsm("inode_rmdir")),
+    ("holdpoint_inode_mknod", Hook::Lsm("inode_mknod")),
+    ("holdpoint_ptrace_access", Hook::Lsm("ptrace_access_check")),
+    ("holdpoint_ptrace_traceme", Hook::Lsm("ptrace_traceme")),
+    ("holdpoint_task_kill", Hook::Lsm("task_kill")),
+    ("holdpoint_file_sigio", Hook::Lsm("file_send_sigiotask")),
+    ("holdpoint_bpf", Hook::Lsm("bpf")),
+    ("holdpoint_kernel_read_file", Hook::Lsm("kernel_read_file")),
+    ("holdpoint_kernel_load_data", Hook::Lsm("kernel_load_data")),
+    ("holdpoint_locked_down", Hook::Lsm("locked_down")),
+    ("holdpoint_sb_mount", Hook::Lsm("sb_mount")),
+    ("holdpoint_move_mount", Hook::Lsm("move_mount")),
+    ("holdpoint_sb_umount", Hook::Lsm("sb_umount")),
+    ("holdpoint_sb_pivotroot", Hook::Lsm("sb_pivotroot")),
     ("holdpoint_cgroup_mkdir", Hook::Tracepoint("cgroup_mkdir")),
     ("holdpoint_cgroup_rmdir", Hook::Tracepoint("cgroup_rmdir")),
     ("holdpoint_iter_task", Hook::Iterator("task")),
 ];
 
+type Versions = (Bound<(u32, u32)>, Bound<(u32, u32)>);
+
+const fn since(version: (u32, u32)) -> Versions {
+    (Bound::Included(version), Bound::Unbounded)
+}
+
+const fn before(version: (u32, u32)) -> Versions {
+    (Bound::Unbounded, Bound::Excluded(version))
+}
+
+/// The hooks that the running kernel has.
+pub(super) fn programs() -> impl Iterator<Item = (&'static str, Hook)> {
+    let kernel = preflight::kernel_version();
+    PROGRAMS.into_iter().filter(move |(_, hook)| match hook {
+        Hook::LsmIn(_, versions) => kernel.is_some_and(|kernel| versions.contains(&kernel)),
+        _ => true,
+    })
+}
+
 /// Where a program is attached.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Hook {
     Lsm(&'static str),
+    /// One that not all kernels have, or have with these arguments.
+    LsmIn(&'static str, Versions),
     Tracepoint(&'static str),
     /// Runs when the daemon has it run, over all objects of a kind.
     Iterator(&'static str),
@@ -139,14 +190,20 @@ fn load(
     let btf = Btf::from_sys_fs()?;
     let mut loader = EbpfLoader::new();
     loader.btf(Some(&btf)).allow_unsupported_maps().override_global("OFFSETS", offsets, true);
+    #[cfg(feature = "failpoints")]
+    let without = failpoint::without();
+    #[cfg(feature = "failpoints")]
+    loader.override_global("WITHOUT", &without, true);
     for map in MAPS {
         loader.map_pin_path(map.name, pins.map(map.name));
     }
     let mut ebpf = loader.load(code).map_err(|error| failed(chain(&error)))?;
-    for (name, hook) in PROGRAMS {
+    for (name, hook) in programs() {
         let program = ebpf.program_mut(name).ok_or_else(|| failed(format!("it has no program '{name}'")))?;
         let loaded = match hook {
-            Hook::Lsm(function) => <&mut Lsm>::try_from(program).and_then(|it| it.load(function, &btf)),
+            Hook::Lsm(function) | Hook::LsmIn(function, _) => {
+                <&mut Lsm>::try_from(program).and_then(|it| it.load(function, &btf))
+            }
             Hook::Tracepoint(event) => {
                 <&mut BtfTracePoint>::try_from(program).and_then(|it| it.load(event, &btf))
             }
@@ -159,12 +216,15 @@ fn load(
 
 /// Attaches all programs, and pins each link in the directory.
 fn attach(links: &Path, mut ebpf: Ebpf) -> Result<(), KernelError> {
-    for (program, hook) in PROGRAMS {
-        let (Hook::Lsm(hook_name) | Hook::Tracepoint(hook_name) | Hook::Iterator(hook_name)) = hook;
+    for (program, hook) in programs() {
+        let (Hook::Lsm(hook_name)
+        | Hook::LsmIn(hook_name, _)
+        | Hook::Tracepoint(hook_name)
+        | Hook::Iterator(hook_name)) = hook;
         let failed = |cause: String| KernelError::Attach { program, hook: hook_name, cause };
         let Some(loaded) = ebpf.program_mut(program) else { continue };
         let link: FdLink = match hook {
-            Hook::Lsm(_) => {
+            Hook::Lsm(_) | Hook::LsmIn(..) => {
                 let it = <&mut Lsm>::try_from(loaded).map_err(|error| failed(chain(&error)))?;
                 let link = it.attach().and_then(|id| it.take_link(id));
                 link.map_err(|error| failed(chain(&error)))?.into()

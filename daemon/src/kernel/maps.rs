@@ -3,19 +3,22 @@
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd},
+    path::PathBuf,
     sync::Arc,
 };
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, MapType, PerCpuArray, RingBuf};
 use holdpoint_abi::{
     Allowance, Attaching, COUNTER_COUNT, COUNTER_SLOTS, DECLARED_ANY, DECLARED_UNITS, Declared,
-    FILINGS_BYTES, FileKey, Hold, Listed, MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_FILES, MAX_HOLDS, MAX_NAMES,
-    MAX_UNIT_PATTERNS, Meta, NAME_LENGTH, Name, Place, RING_BYTES, Retry, TaskState, UnitPattern,
+    FILINGS_BYTES, FileKey, Guard, Guarded, Hold, Listed, MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_FILES,
+    MAX_GUARDED, MAX_HOLDS, MAX_NAMES, MAX_TOLD, MAX_UNIT_PATTERNS, Meta, NAME_LENGTH, Name, Place,
+    REFUSALS_BYTES, RING_BYTES, Retry, TaskState, Telling, Told, UnitPattern,
 };
 
 use super::{
     adopt::Pins,
     agents::{AgentMaps, Declaration, Running, Tagged},
+    guard::{GuardMaps, Refused},
     keep::Kept,
     load::{KernelError, chain},
 };
@@ -31,7 +34,7 @@ pub(super) struct MapShape {
 }
 
 /// All maps.
-pub(super) const MAPS: [MapShape; 16] = [
+pub(super) const MAPS: [MapShape; 20] = [
     shape::<u32, TaskState>("tasks", MapType::TaskStorage, 0),
     shape::<u64, Hold>("holds", MapType::Hash, MAX_HOLDS),
     shape::<u64, Allowance>("allowances", MapType::Hash, MAX_HOLDS),
@@ -48,6 +51,10 @@ pub(super) const MAPS: [MapShape; 16] = [
     shape::<u64, Declared>("agent_cgroups", MapType::Hash, MAX_AGENT_CGROUPS),
     shape::<u32, UnitPattern>("unit_patterns", MapType::Array, MAX_UNIT_PATTERNS),
     shape::<u32, Attaching>("attaching", MapType::Array, 1),
+    shape::<FileKey, Guarded>("guarded", MapType::Hash, MAX_GUARDED),
+    shape::<u32, Guard>("guard", MapType::Array, 1),
+    shape::<(), ()>("refusals", MapType::RingBuf, REFUSALS_BYTES),
+    shape::<Telling, Told>("told", MapType::LruHash, MAX_TOLD),
 ];
 
 const fn shape<K, V>(name: &'static str, kind: MapType, entries: usize) -> MapShape {
@@ -81,6 +88,7 @@ pub(crate) struct Gate {
     retries: HashMap<MapData, Shared<Retry>, u64>,
     filings: Option<RingBuf<MapData>>,
     agents: AgentMaps,
+    guard: GuardMaps,
     pins: Pins,
     kept: Kept,
     hash_key: [u64; 2],
@@ -100,6 +108,7 @@ impl Gate {
             retries: typed(pins, "retries", Map::HashMap)?,
             filings: Some(typed(pins, "filings", Map::RingBuf)?),
             agents: AgentMaps::open(pins)?,
+            guard: GuardMaps::open(pins)?,
             pins: pins.clone(),
             kept: Kept::default(),
             hash_key: [0; 2],
@@ -245,6 +254,16 @@ impl Gate {
         let Shared(meta) = self.meta.get(&0, 0).map_err(|error| map_error("meta", &error))?;
         let iterator = self.pins.links(meta.object).join("holdpoint_iter_task");
         self.agents.tag_running(which, &iterator)
+    }
+
+    /// Guards this process, and these directories and files, from agents.
+    pub(crate) fn guard(&mut self, places: &[PathBuf]) -> Result<(), KernelError> {
+        self.guard.set(&[places, &[self.pins.directory().to_owned()]].concat())
+    }
+
+    /// What was refused to agents since the last call, so many at most.
+    pub(crate) fn refused(&mut self, most: usize) -> Vec<Refused> {
+        self.guard.refused(most)
     }
 
     /// Changes the one entry of `meta`.

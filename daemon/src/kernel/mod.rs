@@ -5,12 +5,16 @@ mod adopt;
 mod agents;
 mod btf;
 mod counters;
+mod guard;
 mod keep;
 mod load;
 mod maps;
 
 pub(crate) use adopt::{Pins, adopt, is_attached, remove};
 pub(crate) use agents::{Declaration, Running, Tagged};
+#[cfg(feature = "failpoints")]
+pub(crate) use counters::names as counter_names;
 pub(crate) use counters::read_all as counters;
+pub(crate) use guard::Refused;
 pub(crate) use load::{KernelError, open};
 pub(crate) use maps::{Gate, Old, Tags};

@@ -1,8 +1,8 @@
 //! Lets the records of `holdpoint-abi` be keys and values of maps.
 
 use holdpoint_abi::{
-    Allowance, Attaching, Declared, FileKey, Hold, Listed, Meta, Offsets, Place, Retry, TaskState,
-    UnitPattern,
+    Allowance, Attaching, Declared, FileKey, Guard, Guarded, Hold, Listed, Meta, Offsets, Place, Retry,
+    TaskState, UnitPattern,
 };
 
 /// A record that is shared with the kernel half, as aya wants it.
@@ -17,6 +17,8 @@ impl Record for Allowance {}
 impl Record for Attaching {}
 impl Record for Declared {}
 impl Record for FileKey {}
+impl Record for Guard {}
+impl Record for Guarded {}
 impl Record for Hold {}
 impl Record for Listed {}
 impl Record for Meta {}

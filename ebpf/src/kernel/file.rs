@@ -37,7 +37,12 @@ pub fn dentry_key(dentry: Known) -> Option<FileKey> {
 /// no zero at its end.
 #[inline(always)]
 pub fn name(file: Known, into: &mut Text) -> Option<u32> {
-    let dentry = file.follow(offset!(file_dentry))?;
+    entry_name(file.follow(offset!(file_dentry))?, into)
+}
+
+/// The name of a directory entry, in the same way.
+#[inline(always)]
+pub fn entry_name(dentry: Known, into: &mut Text) -> Option<u32> {
     let length = dentry.value::<u32>(offset!(dentry_name_length));
     let length = if length > NAME_LENGTH as u32 { NAME_LENGTH as u32 } else { length };
     into.copy(dentry.value(offset!(dentry_name)), length)?;

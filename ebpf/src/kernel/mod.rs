@@ -37,9 +37,7 @@ impl Known {
     /// the verifier, since that map is frozen.
     #[inline(always)]
     pub fn value<T: Copy>(self, offset: u32) -> T {
-        let field = self.0.cast::<u8>().wrapping_add(offset as usize).cast::<T>();
-        // SAFETY: the verifier checks that such a field lies there; a load that faults gives zero.
-        unsafe { field.read_volatile() }
+        load(self.0, offset)
     }
 
     /// What a field points to. None where it is null.
@@ -48,6 +46,18 @@ impl Known {
         let to: Pointer = self.value(offset);
         if to.is_null() { None } else { Some(Self(to)) }
     }
+}
+
+/// Loads a field of a structure that the verifier knows, without asking whether the pointer to it is null: of null, and
+/// where nothing is mapped, it gives zero.
+///
+/// With any pointer that the verifier does not know to be one of its kind it refuses the program
+/// (<https://github.com/torvalds/linux/blob/v6.1/kernel/bpf/verifier.c>, `PTR_TO_BTF_ID`).
+#[inline(always)]
+pub fn load<T: Copy>(base: Pointer, offset: u32) -> T {
+    let field = base.cast::<u8>().wrapping_add(offset as usize).cast::<T>();
+    // SAFETY: the verifier checks that such a field lies there; a load that faults gives zero.
+    unsafe { field.read_volatile() }
 }
 
 /// Reads a value at an offset from a kernel structure that the verifier does not know.

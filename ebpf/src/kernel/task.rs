@@ -25,6 +25,12 @@ pub fn real_parent(task: Task) -> Task {
     known(task).value(offset!(task_real_parent))
 }
 
+/// The tracer of a task that has one, as a task that the verifier knows; else its parent.
+#[inline(always)]
+pub fn tracer(task: Task) -> Task {
+    known(task).value(offset!(task_parent))
+}
+
 #[inline(always)]
 fn known(task: Task) -> Known {
     Known::new(task.cast_const().cast())

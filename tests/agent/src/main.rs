@@ -7,6 +7,8 @@ mod beside;
 mod exchange;
 mod exec;
 mod fuse;
+mod reach;
+mod read;
 mod spawn;
 mod unreadable;
 
@@ -39,6 +41,25 @@ holdpoint-test-agent VERB ARGUMENTS
   vfork PATH ARGUMENTS            the same by vfork
   continue PID TIMES              sends SIGCONT so many times
   connect SOCKET                  connects to a Unix socket
+  read-by-proc-fd FILE            opens it through the path of a descriptor that cannot read
+  read-by-handle FILE             opens it by its file handle
+  read-by-uring FILE              has io_uring open it
+  exchange PATH PATH              exchanges the names of two files
+  set-attribute FILE NAME         gives it an extended attribute
+  remove-attribute FILE NAME      takes it away
+  seize PID                       traces the process
+  write-memory PID                writes to its memory, at an address where nothing is
+  open-memory PID                 opens its /proc/PID/mem for writing
+  take-descriptor PID             takes its first descriptor
+  trace-own-child                 traces a child of its own, which waits
+  exec-traced PATH ARGUMENTS      a child that it traces becomes the program
+  exec-sharing PATH ARGUMENTS     a child with which it shares its working directory becomes the program
+  sigio PID SIGNAL                has a pipe send the process a signal
+  bpf                             asks bpf(2) for the first program
+  load-module FILE                has the kernel load the file as a module, by finit_module
+  load-module-data FILE           the same by init_module
+  kexec                           has the kernel forget what it would boot into
+  io-ports                        asks for all I/O ports
   serve-fuse DIRECTORY FILE NAME  mounts a file system with a copy of FILE, and answers all but the daemon";
 
 fn main() -> ExitCode {
@@ -80,6 +101,25 @@ fn run() -> anyhow::Result<ExitCode> {
         "vfork" => spawn::vfork(rest(0)?),
         "continue" => keep_continuing(text(0)?.parse()?, text(1)?.parse()?),
         "connect" => connect(text(0)?),
+        "read-by-proc-fd" => read::by_path_of_descriptor(text(0)?),
+        "read-by-handle" => read::by_handle(rest(0)?),
+        "read-by-uring" => read::by_uring(rest(0)?),
+        "exchange" => read::exchange(text(0)?, text(1)?),
+        "set-attribute" => read::set_attribute(rest(0)?),
+        "remove-attribute" => read::remove_attribute(rest(0)?),
+        "seize" => reach::seize(text(0)?.parse()?),
+        "write-memory" => reach::write_memory(text(0)?.parse()?),
+        "open-memory" => reach::open_memory(text(0)?),
+        "take-descriptor" => reach::take_descriptor(text(0)?.parse()?),
+        "trace-own-child" => reach::trace_own_child(),
+        "exec-traced" => reach::exec_traced(rest(0)?),
+        "exec-sharing" => reach::exec_sharing(rest(0)?),
+        "sigio" => reach::sigio(text(0)?.parse()?, text(1)?.parse()?),
+        "bpf" => reach::bpf(),
+        "load-module" => reach::load_module(text(0)?),
+        "load-module-data" => reach::load_module_data(text(0)?),
+        "kexec" => reach::kexec(),
+        "io-ports" => reach::io_ports(),
         "serve-fuse" => fuse::serve(text(0)?, text(1)?, arguments.get(2).context(USAGE)?),
         _ => bail!(USAGE),
     }
@@ -89,6 +129,15 @@ fn run() -> anyhow::Result<ExitCode> {
 fn refused(errno: nix::errno::Errno) -> ExitCode {
     println!("errno={}", errno as i32);
     ExitCode::from(100)
+}
+
+/// Says that it worked, or what the kernel answered. `result` is what a system call returned.
+fn outcome(result: i64) -> ExitCode {
+    if result < 0 {
+        return refused(nix::errno::Errno::last());
+    }
+    println!("it worked");
+    ExitCode::SUCCESS
 }
 
 fn keep_continuing(pid: i32, times: u32) -> anyhow::Result<ExitCode> {

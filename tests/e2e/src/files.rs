@@ -107,7 +107,7 @@ fn a_path_through_proc_is_held() {
 
 fn a_copy_under_the_listed_name_is_held() {
     programs::install();
-    let line = "mkdir -p /tmp/copy && cp /usr/local/bin/unlisted /tmp/copy/hp-dynamic && /tmp/copy/hp-dynamic 7; echo status $?";
+    let line = "mkdir /tmp/copy-$$ && cp /usr/local/bin/unlisted /tmp/copy-$$/hp-dynamic && /tmp/copy-$$/hp-dynamic 7; echo status $?";
     is_held(User::Agent, &["sh", "-c", line], "status 7");
 }
 

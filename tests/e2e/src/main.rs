@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod altering;
 mod attaching;
 mod bad_input;
 mod canary;
@@ -26,6 +27,8 @@ mod load;
 mod observing;
 mod parents;
 mod proof;
+mod reaching;
+mod reading;
 mod reconfigured;
 mod refusal;
 mod runner;
@@ -45,6 +48,9 @@ fn main() -> std::process::ExitCode {
         exchanged::TESTS,
         files::TESTS,
         changing::TESTS,
+        reading::TESTS,
+        altering::TESTS,
+        reaching::TESTS,
         access::TESTS,
         scopes::TESTS,
         lifecycle::TESTS,

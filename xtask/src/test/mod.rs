@@ -46,6 +46,9 @@ systemctl reboot --force --force
 exec sleep 600
 "#;
 
+/// Tells the tests which protections the daemons shall leave out.
+const WITHOUT_VARIABLE: &str = "HOLDPOINT_E2E_WITHOUT";
+
 /// Tells the soak how many holds there are to be.
 const HOLDS_VARIABLE: &str = "HOLDPOINT_E2E_HOLDS";
 
@@ -69,6 +72,7 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
             let package = (name == PACKAGE_BOOT).then_some(package.as_path());
             let mut payload = built.payload(options.filter.as_deref(), package)?;
             payload.set(BOOT_VARIABLE, name)?;
+            payload.set(WITHOUT_VARIABLE, options.without.as_deref().unwrap_or_default())?;
             run_boot(name, &boot, &payload, &mut tally);
         }
     }

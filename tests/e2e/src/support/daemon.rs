@@ -109,9 +109,22 @@ pub(crate) fn write_rules(name: &str, text: &str) {
     fs::write(Path::new(POLICIES).join(name), text).unwrap();
 }
 
+/// The daemon. With `HOLDPOINT_E2E_WITHOUT` it is the one that leaves these protections out, to see that the tests of
+/// them fail.
+fn command() -> Command {
+    match std::env::var("HOLDPOINT_E2E_WITHOUT") {
+        Ok(protections) if !protections.is_empty() => {
+            let mut command = Command::new("./holdpointd-failpoints");
+            command.env("HOLDPOINT_FAILPOINT_WITHOUT", protections);
+            command
+        }
+        _ => Command::new("holdpointd"),
+    }
+}
+
 /// `holdpointd ARGUMENTS` to its end, where it is not to go on for ever.
 pub(crate) fn holdpointd(arguments: &[&str]) -> Said {
-    run(Command::new("holdpointd").args(arguments))
+    run(command().args(arguments))
 }
 
 pub(crate) fn take_down_gate() {
@@ -136,7 +149,7 @@ pub(crate) fn last_words() -> String {
 impl Process {
     /// Starts `holdpointd`.
     pub(crate) fn start() -> Self {
-        Self::start_by(&mut Command::new("holdpointd"))
+        Self::start_by(&mut command())
     }
 
     /// Starts a daemon by a command that becomes it.
@@ -210,7 +223,7 @@ impl Drop for Process {
 impl Daemon {
     /// Starts with what [`prepare`] laid out, or with what a daemon before has left, and waits until it enforces.
     pub(crate) fn start() -> Self {
-        Self::start_by(&mut Command::new("holdpointd"))
+        Self::start_by(&mut self::command())
     }
 
     /// The same by a command that becomes the daemon.
@@ -250,7 +263,7 @@ impl Daemon {
 
     /// Starts another, and leaves the one before, which was killed, as it is.
     pub(crate) fn start_beside(&mut self) -> Process {
-        let (process, watch, client) = enforcing(&mut Command::new("holdpointd"));
+        let (process, watch, client) = enforcing(&mut command());
         (self.watch, self.client) = (watch, client);
         std::mem::replace(&mut self.process, process)
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod api;
+pub(crate) mod attempt;
 pub(crate) mod cli;
 pub(crate) mod daemon;
 pub(crate) mod fuse;

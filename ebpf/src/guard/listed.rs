@@ -1,0 +1,72 @@
+//! Whether a file is listed, by what is known of it without an exec: its inode, and its own name.
+
+use core::mem::MaybeUninit;
+
+use holdpoint_abi::FileKey;
+
+use super::Attempt;
+use crate::{
+    kernel::{Known, Pointer, file, load, read, text::Text},
+    maps::{FILES, NAMES, offset},
+};
+
+/// `S_IFMT` and `S_IFREG` of inode(7), and the three execute bits.
+const KIND: u16 = 0o170_000;
+const REGULAR: u16 = 0o100_000;
+const EXECUTABLE: u16 = 0o111;
+
+/// What a file is looked for by.
+#[derive(Clone, Copy)]
+pub struct Identity {
+    pub file: FileKey,
+    mode: u16,
+}
+
+impl Identity {
+    /// Of an inode that is there.
+    #[inline(always)]
+    pub fn of_inode(inode: Pointer) -> Self {
+        let block: Pointer = load(inode, offset!(inode_sb));
+        let file =
+            FileKey { ino: load(inode, offset!(inode_ino)), dev: load(block, offset!(sb_dev)), pad: 0 };
+        Self { file, mode: load(inode, offset!(inode_mode)) }
+    }
+
+    /// Of a directory entry, which may be one that names nothing yet: then none.
+    #[inline(always)]
+    pub fn of_entry(dentry: Pointer) -> Option<Self> {
+        let inode: Pointer = read(dentry, offset!(dentry_inode))?;
+        if inode.is_null() {
+            return None;
+        }
+        let block: Pointer = read(inode, offset!(inode_sb))?;
+        let file =
+            FileKey { ino: read(inode, offset!(inode_ino))?, dev: read(block, offset!(sb_dev))?, pad: 0 };
+        Some(Self { file, mode: read(inode, offset!(inode_mode))? })
+    }
+}
+
+/// An attempt on a file, where it is a listed one.
+///
+/// A name counts for regular files with an execute bit only: `import docker` reads a directory, and `/etc/ssh` is none
+/// that anybody executes. A name that cannot be read counts as listed.
+#[inline(always)]
+pub fn attempt(agent: u32, dentry: Pointer, identity: Identity) -> Option<Attempt> {
+    if identity.mode & KIND != REGULAR {
+        return None;
+    }
+    // SAFETY: only whether there is an entry counts; the value is not read.
+    let by_inode = unsafe { FILES.get(identity.file) }.is_some();
+    if !by_inode && identity.mode & EXECUTABLE == 0 {
+        return None;
+    }
+    let mut name = MaybeUninit::uninit();
+    let name = Text::begin(&mut name);
+    let unread = file::entry_name(Known::new(dentry), name).is_none();
+    // SAFETY: as above.
+    if by_inode || unread || unsafe { NAMES.get(name.as_name()) }.is_some() {
+        Some(Attempt { agent, target: 0, file: identity.file, name: *name.as_name() })
+    } else {
+        None
+    }
+}

@@ -1,0 +1,95 @@
+//! Tracing: an agent's debugger works on the agent's own, and on nothing that waits or was approved.
+
+use aya_ebpf::programs::LsmContext;
+use holdpoint_abi::{Counter, PHASE_RUNNING, TaskState};
+
+use super::{Attempt, PASS, UNKNOWN, current_agent, refuse};
+use crate::{
+    holds,
+    kernel::{
+        Known,
+        task::{self, Task},
+    },
+    maps::offset,
+    tag::{self, Tag},
+};
+
+/// `PTRACE_MODE_ATTACH`: to trace, to read and write memory, to take descriptors. Without it something is only looked at
+/// (<https://github.com/torvalds/linux/blob/v6.1/include/linux/ptrace.h>).
+const ATTACH: u32 = 0x2;
+/// `LSM_UNSAFE_SHARE` and `LSM_UNSAFE_PTRACE` (<https://github.com/torvalds/linux/blob/v6.1/include/linux/security.h>).
+const SHARED: u32 = 1;
+const TRACED: u32 = 2;
+
+/// `ptrace_access_check(struct task_struct *child, unsigned int mode)`
+#[inline(always)]
+pub fn accessed(ctx: &LsmContext) -> i32 {
+    let so_far: i32 = ctx.arg(2);
+    if so_far != 0 {
+        return so_far;
+    }
+    let Some(agent) = current_agent() else { return PASS };
+    let mode: u32 = ctx.arg(1);
+    if mode & ATTACH == 0 {
+        return PASS;
+    }
+    let target: Task = ctx.arg(0);
+    if may_be_traced(target) { PASS } else { refuse(Counter::TraceRefused, &about(agent, target)) }
+}
+
+/// `ptrace_traceme(struct task_struct *parent)`: the current task asks to be traced by its parent.
+#[inline(always)]
+pub fn offered(ctx: &LsmContext) -> i32 {
+    let so_far: i32 = ctx.arg(1);
+    if so_far != 0 {
+        return so_far;
+    }
+    let parent: Task = ctx.arg(0);
+    // A person's debugger may have it traced, whatever it runs.
+    let agent = match tag::of(parent) {
+        Tag::Agent(state) => state.agent,
+        Tag::Doubt => UNKNOWN,
+        Tag::None | Tag::Becoming(_) => return PASS,
+    };
+    let current = task::current();
+    if may_be_traced(current) { PASS } else { refuse(Counter::TraceRefused, &about(agent, current)) }
+}
+
+/// Whether a listed exec may go on: not where an agent traces the process, which could write what the check has read, nor
+/// where another process can change its directories.
+#[inline(always)]
+pub fn may_execute(state: &TaskState, bprm: Known) -> bool {
+    let dangers: u32 = bprm.value(offset!(bprm_unsafe));
+    // The tracer of a task that has one is its `parent`.
+    let traced = dangers & TRACED != 0 && !matches!(tag::of(task::tracer(task::current())), Tag::None);
+    if dangers & SHARED == 0 && !traced {
+        return true;
+    }
+    refuse(Counter::RefusedTraced, &Attempt::by(state.agent)) == PASS
+}
+
+/// Notes that an exec of the current process is held.
+#[inline(always)]
+pub fn waits() {
+    if let Tag::Agent(first) = tag::of(task::group_leader(task::current())) {
+        first.waited_at = holds::now();
+    }
+}
+
+/// Whether an agent may trace the task: one that is an agent's, and neither waits nor runs what was approved.
+#[inline(always)]
+fn may_be_traced(target: Task) -> bool {
+    let Tag::Agent(state) = tag::of(target) else { return false };
+    if state.hold != 0 || state.passing != 0 {
+        return false;
+    }
+    if holds::get(state.run).is_some_and(|hold| hold.phase == PHASE_RUNNING) {
+        return false;
+    }
+    matches!(tag::of(task::group_leader(target)), Tag::Agent(first) if first.waited_at == 0)
+}
+
+#[inline(always)]
+fn about(agent: u32, target: Task) -> Attempt {
+    Attempt { target: task::tgid(target), ..Attempt::by(agent) }
+}
