@@ -120,7 +120,8 @@ pub struct TaskState {
     /// Zero.
     pub becoming_pad: u32,
     /// In the first thread of a process: when an exec of any of its threads was last held, in nanoseconds of the boot
-    /// clock; zero where none was since its program began. Its threads share the memory that the exec is read from.
+    /// clock; zero where none was since its program began. Its threads share the memory that the exec is read from. Also
+    /// when a process began that shares the memory of one that must not be traced.
     pub waited_at: u64,
     /// One while this thread opens a file whose opening was let pass: a file below it, on which an overlay stands, is
     /// opened next.

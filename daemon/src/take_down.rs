@@ -19,8 +19,9 @@ use crate::{
     sys::clock,
 };
 
-/// How long what is held may take to fail, and the kernel to let go of the programs.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long what is held may take to fail, and the kernel to let go of the programs: of each it waits until no CPU is in
+/// it, which takes four seconds for all of them in an emulated machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Denies what is held, and takes programs and maps out of the kernel. When this returns, nothing is held.

@@ -4,7 +4,9 @@ use aya_ebpf::programs::{BtfTracePointContext, LsmContext};
 use holdpoint_abi::{Counter, Doorbell, PHASE_EXITED, PHASE_GONE, PHASE_HELD, PHASE_RUNNING, RING_SIGNAL};
 
 use crate::{
-    attach, count, holds,
+    attach, count,
+    guard::trace::{self, CLONE_THREAD},
+    holds,
     kernel::{
         signal,
         task::{self, Task},
@@ -16,8 +18,6 @@ const EAGAIN: i32 = -11;
 /// Nanoseconds between two doorbells about signals to one process: an agent that signals itself in a loop must not
 /// fill the ring. The daemon's sweep finds what was not rung for.
 const SIGNAL_PAUSE: u64 = 100_000_000;
-/// `CLONE_THREAD` of clone(2).
-const CLONE_THREAD: u64 = 0x0001_0000;
 
 /// `task_alloc(struct task_struct *task, unsigned long clone_flags)`: the child gets the parent's tag.
 #[inline(always)]
@@ -38,6 +38,7 @@ pub fn inherit(ctx: &LsmContext) -> i32 {
     };
     attach::inherit(parent, state);
     // A thread lives in the same program as its parent; a process is another one.
+    trace::begins(state, clone_flags);
     state.run = if clone_flags & CLONE_THREAD != 0 { parent.run } else { 0 };
     0
 }

@@ -21,6 +21,10 @@ const ATTACH: u32 = 0x2;
 const SHARED: u32 = 1;
 const TRACED: u32 = 2;
 
+/// Flags of clone(2).
+const CLONE_VM: u64 = 0x100;
+pub const CLONE_THREAD: u64 = 0x1_0000;
+
 /// `ptrace_access_check(struct task_struct *child, unsigned int mode)`
 #[inline(always)]
 pub fn accessed(ctx: &LsmContext) -> i32 {
@@ -61,7 +65,8 @@ pub fn offered(ctx: &LsmContext) -> i32 {
 pub fn may_execute(state: &TaskState, bprm: Known) -> bool {
     let dangers: u32 = bprm.value(offset!(bprm_unsafe));
     // The tracer of a task that has one is its `parent`.
-    let traced = dangers & TRACED != 0 && !matches!(tag::of(task::tracer(task::current())), Tag::None);
+    let traced =
+        dangers & TRACED != 0 && matches!(tag::of(task::tracer(task::current())), Tag::Agent(_) | Tag::Doubt);
     if dangers & SHARED == 0 && !traced {
         return true;
     }
@@ -73,6 +78,16 @@ pub fn may_execute(state: &TaskState, bprm: Known) -> bool {
 pub fn waits() {
     if let Tag::Agent(first) = tag::of(task::group_leader(task::current())) {
         first.waited_at = holds::now();
+    }
+}
+
+/// Notes that a new process shares the memory of the current one, as between vfork and exec, where that must not be
+/// traced. Threads are found by their process.
+#[inline(always)]
+pub fn begins(child: &mut TaskState, clone_flags: u64) {
+    let shares = clone_flags & CLONE_VM != 0 && clone_flags & CLONE_THREAD == 0;
+    if shares && !may_be_traced(task::current()) {
+        child.waited_at = holds::now();
     }
 }
 
