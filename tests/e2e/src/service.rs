@@ -120,7 +120,7 @@ fn under_the_unit_files_are_found_in_whatever_mount_they_are_called() {
         "unshare --user --map-root-user --mount sh -c \
          'mount --bind /usr/local/bin {root}/own && exec {root}/own/hp-dynamic 7'"
     );
-    let home = "mkdir -p -m 700 /tmp/mine && cp /usr/local/bin/unlisted /tmp/mine/hp-dynamic && /tmp/mine/hp-dynamic 7";
+    let home = "mkdir -m 700 /tmp/mine-$$ && cp /usr/local/bin/unlisted /tmp/mine-$$/hp-dynamic && /tmp/mine-$$/hp-dynamic 7";
     for line in [&format!("{root}/bind/hp-dynamic 7"), &format!("{root}/overlay/hp-dynamic 7"), &own, home] {
         unguarded_it_runs(line, "status 7");
         let agent = Agent::start(&["sh", "-c", &format!("{line}; echo \"status $?\"")]);
@@ -129,7 +129,7 @@ fn under_the_unit_files_are_found_in_whatever_mount_they_are_called() {
         service::approve(&request);
         agent.said("status 7");
     }
-    shell(&format!("umount {root}/overlay {root}/bind && rm -rf {root} /tmp/mine"));
+    shell(&format!("umount {root}/overlay {root}/bind && rm -rf {root} /tmp/mine-*"));
 }
 
 fn under_the_unit_an_agent_in_a_scope_of_its_own_is_held_and_outlives_the_daemon() {
