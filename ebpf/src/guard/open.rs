@@ -34,16 +34,20 @@ pub fn opened(ctx: &LsmContext) -> i32 {
     if so_far != 0 {
         return so_far;
     }
-    let state = match tag::of(task::current()) {
-        Tag::Agent(state) => Some(state),
-        Tag::Doubt => None,
-        Tag::None | Tag::Becoming(_) => return PASS,
-    };
+    let current = task::current();
+    if !task::has_storage(current) {
+        return PASS;
+    }
     let file: Pointer = ctx.arg(0);
     let flags: u32 = load(file, offset!(file_flags));
     if flags & TO_EXECUTE != 0 {
         return PASS;
     }
+    let state = match tag::of(current) {
+        Tag::Agent(state) => Some(state),
+        Tag::Doubt => None,
+        Tag::None | Tag::Becoming(_) => return PASS,
+    };
     agent_opens(state, file)
 }
 

@@ -21,8 +21,10 @@ pub type Pointer = *const c_void;
 /// A kernel structure whose type the verifier knows: an argument of a hook, the current task, or what one of them
 /// points to.
 ///
-/// A load that faults gives zero, which is no address of anything: hence [`Known::follow`] looks. A structure that such
-/// a pointer points to is there as long as the program runs.
+/// For fields that are never null, such as the inode of an open file. Others are for [`read`], a look at null or not: of
+/// some (`d_inode` of a directory entry that is an argument) the verifier of 6.12 takes for granted that they are not,
+/// drops the look, and makes a load of it that brings the kernel down where they are. A load that faults gives zero, which
+/// is no address of anything, wherever the verifier does not take that for granted: hence [`Known::follow`] looks.
 #[derive(Clone, Copy)]
 pub struct Known(Pointer);
 
@@ -48,8 +50,8 @@ impl Known {
     }
 }
 
-/// Loads a field of a structure that the verifier knows, without asking whether the pointer to it is null: of null, and
-/// where nothing is mapped, it gives zero.
+/// Loads a field of a structure that the verifier knows, without asking whether the pointer to it is null, which it must
+/// not be: see [`Known`].
 ///
 /// With any pointer that the verifier does not know to be one of its kind it refuses the program
 /// (<https://github.com/torvalds/linux/blob/v6.1/kernel/bpf/verifier.c>, `PTR_TO_BTF_ID`).

@@ -20,6 +20,7 @@ const SPAWN: &[Row] = &[
 const OPEN: &[Row] = &[
     ("open/untagged", "the gate, untagged process", Some(250)),
     ("open/tagged", "the gate, tagged process", Some(500)),
+    ("open-executable/tagged", "the gate, tagged process, an executable file", None),
     ("open/same", "nothing: another process, same state", None),
 ];
 const TIMES: &[(&str, &str)] = &[

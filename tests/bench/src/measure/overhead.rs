@@ -31,8 +31,10 @@ const OPENS: u32 = 1_000;
 /// For the runs of each program.
 const COUNTED_SPAWNS: u32 = 200;
 
-/// Any file that no rule lists.
-const FILE: &str = UNLISTED;
+/// What most openings are of: a file that nobody executes.
+const FILE: &str = "/etc/passwd";
+/// The other kind, which is looked for by its name as well.
+const EXECUTABLE: &str = UNLISTED;
 
 /// Before each block: what the one before has left for later, such as memory to be freed after a grace period, is not
 /// to be done within the next. This is virtual time, which passes at once.
@@ -71,6 +73,8 @@ const OPEN_CASES: [Case; 5] = [
     Case::Second,
 ];
 
+const EXECUTABLE_CASES: [Case; 2] = [Case::Tagged { gate: false }, Case::Tagged { gate: true }];
+
 /// What is compared: a name, the case without, and the case with what the name says.
 const PAIRS: [(&str, Case, Case); 5] = [
     ("untagged", Case::Untagged { gate: false }, Case::Untagged { gate: true }),
@@ -91,14 +95,17 @@ pub(crate) fn run(rounds: u32) -> anyhow::Result<()> {
     let mut stage = Stage { gate, watch: Watch::new()?, untagged, tagged, second, filtered };
     stage.gate_works()?;
     let mut random = Random::new();
-    let (mut spawns, mut opens) = (Vec::new(), Vec::new());
+    let (mut spawns, mut opens, mut executables) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         spawns.push(stage.round(&mut random, &SPAWN_CASES, |worker| worker.spawns(SPAWNS, UNLISTED))?);
         opens.push(stage.round(&mut random, &OPEN_CASES, |worker| worker.opens(OPENS, FILE))?);
+        executables
+            .push(stage.round(&mut random, &EXECUTABLE_CASES, |worker| worker.opens(OPENS, EXECUTABLE))?);
     }
     stage.gate_works()?;
     print("spawn", &spawns)?;
     print("open", &opens)?;
+    print("open-executable", &executables)?;
     stage.gate.attach()?;
     programs(&stage.gate, &mut stage.untagged, "untagged")?;
     programs(&stage.gate, &mut stage.tagged, "tagged")?;
