@@ -1,15 +1,17 @@
 //! Loads the programs, or adopts those that a daemon before this one has pinned.
 
 use std::{
+    collections::HashMap,
     fs, io,
     ops::{Bound, RangeBounds as _},
     path::{Path, PathBuf},
+    thread,
 };
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
     programs::{
-        BtfTracePoint, Iter, Lsm,
+        BtfTracePoint, Iter, Lsm, Program,
         links::{FdLink, LinkError},
     },
 };
@@ -198,20 +200,43 @@ fn load(
         loader.map_pin_path(map.name, pins.map(map.name));
     }
     let mut ebpf = loader.load(code).map_err(|error| failed(chain(&error)))?;
+    let mut all: HashMap<String, &mut Program> =
+        ebpf.programs_mut().map(|(name, program)| (name.to_owned(), program)).collect();
+    let mut jobs = Vec::new();
     for (name, hook) in programs() {
-        let program = ebpf.program_mut(name).ok_or_else(|| failed(format!("it has no program '{name}'")))?;
+        let program = all.remove(name).ok_or_else(|| failed(format!("it has no program '{name}'")))?;
+        jobs.push((name, hook, program));
+    }
+    // The verifier takes most of a start's time, and works on each program for itself.
+    let share = jobs.len().div_ceil(LOADERS).max(1);
+    let loaded: Vec<Result<(), String>> = thread::scope(|scope| {
+        let btf = &btf;
+        let loaders: Vec<_> =
+            jobs.chunks_mut(share).map(|share| scope.spawn(move || load_all(share, btf))).collect();
+        let failed = |_| Err("a thread that loads failed inside".to_owned());
+        loaders.into_iter().map(|loader| loader.join().unwrap_or_else(failed)).collect()
+    });
+    loaded.into_iter().collect::<Result<(), String>>().map_err(failed)?;
+    Ok(ebpf)
+}
+
+/// Threads that load programs.
+const LOADERS: usize = 4;
+
+fn load_all(share: &mut [(&str, Hook, &mut Program)], btf: &Btf) -> Result<(), String> {
+    for (name, hook, program) in share {
         let loaded = match hook {
             Hook::Lsm(function) | Hook::LsmIn(function, _) => {
-                <&mut Lsm>::try_from(program).and_then(|it| it.load(function, &btf))
+                <&mut Lsm>::try_from(&mut **program).and_then(|it| it.load(function, btf))
             }
             Hook::Tracepoint(event) => {
-                <&mut BtfTracePoint>::try_from(program).and_then(|it| it.load(event, &btf))
+                <&mut BtfTracePoint>::try_from(&mut **program).and_then(|it| it.load(event, btf))
             }
-            Hook::Iterator(kind) => <&mut Iter>::try_from(program).and_then(|it| it.load(kind, &btf)),
+            Hook::Iterator(kind) => <&mut Iter>::try_from(&mut **program).and_then(|it| it.load(kind, btf)),
         };
-        loaded.map_err(|error| failed(format!("the kernel refused '{name}': {}", chain(&error))))?;
+        loaded.map_err(|error| format!("the kernel refused '{name}': {}", chain(&error)))?;
     }
-    Ok(ebpf)
+    Ok(())
 }
 
 /// Attaches all programs, and pins each link in the directory.

@@ -68,10 +68,12 @@ fn an_agent_in_a_scope_is_held_and_its_unit_is_shown() {
 fn an_agent_cannot_leave_its_scope() {
     let leave = "echo $$ >/sys/fs/cgroup/system.slice/cgroup.procs && echo left";
     // That the way out exists: root takes it.
+    let as_root = ["sh", "-c", "echo $$ >/sys/fs/cgroup/cgroup.procs && echo left"];
+    let unguarded = Agent::unguarded(User::Root, &as_root);
+    assert!(unguarded.output.contains("left"), "unguarded: {unguarded:?}");
     let _daemon = daemon::plain();
-    let mut root =
-        Agent::start_in_scope(User::Root, &["sh", "-c", "echo $$ >/sys/fs/cgroup/cgroup.procs && echo left"]);
-    assert!(root.end().output.contains("left"), "{}", root.output());
+    let mut root = Agent::start_in_scope(User::Root, &as_root);
+    assert!(!root.end().output.contains("left"), "{}", root.output());
     let mut agent =
         Agent::start_in_scope(User::Agent, &["sh", "-c", &format!("{leave}; cat /proc/self/cgroup")]);
     let unit = unit(&agent);
