@@ -144,8 +144,9 @@ fn a_file_system_of_the_agents_does_not_keep_the_daemon_from_starting_again() {
 
 fn a_reader_that_cannot_be_killed_does_not_keep_the_daemon_from_starting_again() {
     let mut daemon = daemon::with(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
-    let mut server = Fuse::serve();
-    let file = format!("{}/hp-dynamic", Fuse::DIRECTORY);
+    // A listed name would not let the agent open it.
+    let mut server = Fuse::serve_as("unlisted");
+    let file = server.file();
     let command = ["holdpoint-test-agent", "exec-beside", &file, DYNAMIC_ELF];
     let unguarded = Agent::unguarded(User::Agent, &command);
     assert_eq!(Snapshot::all_reported(&unguarded.output).len(), 1, "unguarded: {unguarded:?}");

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -19,7 +20,7 @@ mod tally;
 use tally::Tally;
 
 /// How long the tests of one boot may take.
-const BOOT_LIMIT: Duration = Duration::from_secs(1_800);
+const BOOT_LIMIT: Duration = Duration::from_secs(2_700);
 
 /// How long a soak may take.
 const SOAK_LIMIT: Duration = Duration::from_secs(14_400);
@@ -68,12 +69,28 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
     if options.which != Some(Which::Unit) {
         let built = Built::for_the_vm()?;
         let package = dist::package(&built.programs)?;
-        for (name, boot) in boots(options.kernel) {
-            let package = (name == PACKAGE_BOOT).then_some(package.as_path());
-            let mut payload = built.payload(options.filter.as_deref(), package)?;
-            payload.set(BOOT_VARIABLE, name)?;
-            payload.set(WITHOUT_VARIABLE, options.without.as_deref().unwrap_or_default())?;
-            run_boot(name, &boot, &payload, &mut tally);
+        // Side by side: a guest waits more than it works.
+        let telling = if options.kernel.is_some() { Telling::Live } else { Telling::AtTheEnd };
+        let of_kernel = |kernel| -> anyhow::Result<Tally> {
+            let mut tally = Tally::default();
+            for (name, boot) in boots(kernel) {
+                let package = (name == PACKAGE_BOOT).then_some(package.as_path());
+                let mut payload = built.payload(options.filter.as_deref(), package)?;
+                payload.set(BOOT_VARIABLE, name)?;
+                payload.set(WITHOUT_VARIABLE, options.without.as_deref().unwrap_or_default())?;
+                run_boot(name, &boot, &payload, telling, &mut tally);
+            }
+            Ok(tally)
+        };
+        let tallies: Vec<_> = thread::scope(|scope| {
+            let kernels = wanted(options.kernel);
+            let runs: Vec<_> =
+                kernels.into_iter().map(|kernel| scope.spawn(move || of_kernel(kernel))).collect();
+            runs.into_iter().map(thread::ScopedJoinHandle::join).collect()
+        });
+        for of_one in tallies {
+            let failed = |_| Err(anyhow::anyhow!("a thread that runs the tests failed inside"));
+            tally.add(&of_one.unwrap_or_else(failed)?);
         }
     }
     close(&tally)
@@ -97,7 +114,7 @@ pub(crate) fn soak(options: &SoakOptions) -> anyhow::Result<ExitCode> {
             let hard = part == SoakPart::Load && kernel == Kernel::V6_12;
             let preempt = hard.then_some(Preempt::Full);
             let boot = Boot { preempt, ..Boot::plain(kernel, SOAK_LIMIT) };
-            run_boot(name, &boot, &payload, &mut tally);
+            run_boot(name, &boot, &payload, Telling::Live, &mut tally);
         }
     }
     close(&tally)
@@ -121,16 +138,14 @@ fn unit(filter: Option<&str>, tally: &mut Tally) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The boots of a whole run. The third and fourth have nothing but the package; the last two are those where
-/// holdpoint has to refuse to start.
-fn boots(kernel: Option<Kernel>) -> Vec<(&'static str, Boot)> {
-    let plain = |kernel| Boot::plain(kernel, BOOT_LIMIT);
-    let mut boots: Vec<_> = Kernel::ALL.map(|kernel| ("normal", plain(kernel))).into();
-    boots.extend(Kernel::ALL.map(|kernel| (PACKAGE_BOOT, Boot { reboots: true, ..plain(kernel) })));
-    boots.push(("lsm-off", Boot { lsm_off: true, ..plain(Kernel::V6_12) }));
-    boots.push(("preempt-full", Boot { preempt: Some(Preempt::Full), ..plain(Kernel::V6_1) }));
-    boots.retain(|(_, boot)| wanted(kernel).contains(&boot.kernel));
-    boots
+/// The boots of a kernel. The second has nothing but the package; in the last one holdpoint has to refuse to start.
+fn boots(kernel: Kernel) -> [(&'static str, Boot); 3] {
+    let plain = || Boot::plain(kernel, BOOT_LIMIT);
+    let refusing = match kernel {
+        Kernel::V6_1 => ("preempt-full", Boot { preempt: Some(Preempt::Full), ..plain() }),
+        Kernel::V6_12 => ("lsm-off", Boot { lsm_off: true, ..plain() }),
+    };
+    [("normal", plain()), (PACKAGE_BOOT, Boot { reboots: true, ..plain() }), refusing]
 }
 
 fn wanted(kernel: Option<Kernel>) -> Vec<Kernel> {
@@ -171,14 +186,23 @@ impl Built {
     }
 }
 
+/// When what the tests say is told.
+#[derive(Clone, Copy)]
+enum Telling {
+    Live,
+    /// Another boot says something as well.
+    AtTheEnd,
+}
+
 /// Runs one boot. A failure is counted and said, and the other boots go on.
-fn run_boot(name: &str, boot: &Boot, payload: &Payload, tally: &mut Tally) {
+fn run_boot(name: &str, boot: &Boot, payload: &Payload, telling: Telling, tally: &mut Tally) {
     println!("test: kernel {}, boot `{name}`", boot.kernel.version());
     let begun = Instant::now();
     let (closings, failed) = (tally.closings(), tally.failed());
-    let ending = {
-        let mut output = tally.watch(io::stdout());
-        boot.run(payload, &mut output)
+    let mut said = Vec::new();
+    let ending = match telling {
+        Telling::Live => boot.run(payload, &mut tally.watch(io::stdout())),
+        Telling::AtTheEnd => boot.run(payload, &mut tally.watch(&mut said)),
     };
     let complaint = match ending {
         Ok(Ending::Exited { status: 0, .. }) if tally.closings() > closings => None,
@@ -187,13 +211,20 @@ fn run_boot(name: &str, boot: &Boot, payload: &Payload, tally: &mut Tally) {
         Ok(Ending::TimedOut) => Some(String::from("the tests did not end in time")),
         Err(error) => Some(format!("{error:#}")),
     };
+    let mut text = format!(
+        "test: kernel {}, boot `{name}` took {:.0} s\n",
+        boot.kernel.version(),
+        begun.elapsed().as_secs_f64()
+    );
+    text.push_str(&String::from_utf8_lossy(&said));
     if let Some(complaint) = complaint {
-        eprintln!("xtask: kernel {}, boot `{name}`: {complaint}", boot.kernel.version());
+        text.push_str(&format!("xtask: kernel {}, boot `{name}`: {complaint}\n", boot.kernel.version()));
         if tally.failed() == failed {
             tally.fail();
         }
     }
-    println!("test: boot `{name}` took {:.0} s", begun.elapsed().as_secs_f64());
+    // At once, so that nothing of another boot comes in between.
+    print!("{text}");
 }
 
 fn close(tally: &Tally) -> anyhow::Result<ExitCode> {

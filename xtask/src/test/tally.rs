@@ -20,6 +20,13 @@ impl Tally {
         self.failed
     }
 
+    /// Adds what another one has counted.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.closings += other.closings;
+    }
+
     /// How many runners reached their closing line.
     pub(super) fn closings(&self) -> u32 {
         self.closings
