@@ -5,7 +5,6 @@ use std::{
     os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd},
     process::ExitCode,
     ptr,
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
@@ -19,15 +18,16 @@ use crate::refused;
 const PAGE: usize = 4096;
 
 /// The page is there when the kernel copies the arguments and gone when anybody else looks: userfaultfd hands the
-/// faults to a helper, which serves those of the calling thread alone.
+/// faults to a helper, which serves those of the calling thread alone. The kernel copies the last argument first: when it
+/// asks for the one before, the last is copied, and its page is taken away.
 pub(crate) fn unreadable_argument(arguments: &[CString]) -> anyhow::Result<ExitCode> {
     let path = arguments.first().context("no program")?;
-    let page = map_page()?;
-    let faults = userfaultfd(page)?;
+    let (page, before) = (map_page()?, map_page()?);
+    let faults = userfaultfd(page, before)?;
     let me = nix::unistd::gettid().as_raw();
-    let plan = Box::leak(Box::new(Faults { faults, page, of: u32::try_from(me)? }));
+    let plan = Box::leak(Box::new(Faults { faults, page, before, of: u32::try_from(me)? }));
     helper(serve, ptr::from_mut(plan).cast())?;
-    let list = [path.as_ptr(), page.cast_const().cast(), ptr::null()];
+    let list = [path.as_ptr(), before.cast_const().cast(), page.cast_const().cast(), ptr::null()];
     // SAFETY: the path is a string that ends with a zero; so is the page, when the kernel sees it; and the list ends
     // with a null pointer.
     unsafe { libc::execv(path.as_ptr(), list.as_ptr()) };
@@ -37,6 +37,7 @@ pub(crate) fn unreadable_argument(arguments: &[CString]) -> anyhow::Result<ExitC
 struct Faults {
     faults: OwnedFd,
     page: *mut u8,
+    before: *mut u8,
     of: u32,
 }
 
@@ -85,7 +86,7 @@ const UFFD_API: u64 = 0xaa;
 const UFFD_FEATURE_THREAD_ID: u64 = 1 << 8;
 const UFFDIO_REGISTER_MODE_MISSING: u64 = 1;
 
-fn userfaultfd(page: *mut u8) -> anyhow::Result<OwnedFd> {
+fn userfaultfd(page: *mut u8, before: *mut u8) -> anyhow::Result<OwnedFd> {
     // One that blocks cannot be polled.
     // SAFETY: the call takes flags and no pointer.
     let number = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | libc::O_NONBLOCK) };
@@ -98,11 +99,13 @@ fn userfaultfd(page: *mut u8) -> anyhow::Result<OwnedFd> {
     if unsafe { libc::ioctl(faults.as_raw_fd(), UFFDIO_API, &raw mut api) } != 0 {
         bail!("UFFDIO_API: {}", std::io::Error::last_os_error());
     }
-    let mut register =
-        Register { start: page as u64, length: PAGE as u64, mode: UFFDIO_REGISTER_MODE_MISSING, ioctls: 0 };
-    // SAFETY: the call reads and writes a `struct uffdio_register`, which `register` is laid out as.
-    if unsafe { libc::ioctl(faults.as_raw_fd(), UFFDIO_REGISTER, &raw mut register) } != 0 {
-        bail!("UFFDIO_REGISTER: {}", std::io::Error::last_os_error());
+    for page in [page, before] {
+        let mode = UFFDIO_REGISTER_MODE_MISSING;
+        let mut register = Register { start: page as u64, length: PAGE as u64, mode, ioctls: 0 };
+        // SAFETY: the call reads and writes a `struct uffdio_register`, which `register` is laid out as.
+        if unsafe { libc::ioctl(faults.as_raw_fd(), UFFDIO_REGISTER, &raw mut register) } != 0 {
+            bail!("UFFDIO_REGISTER: {}", std::io::Error::last_os_error());
+        }
     }
     Ok(faults)
 }
@@ -128,23 +131,16 @@ extern "C" fn serve(plan: *mut libc::c_void) -> libc::c_int {
         if read <= 0 || fault.thread != plan.of {
             continue;
         }
-        let mut copy = Copy {
-            to: plan.page as u64,
-            from: content.as_ptr() as u64,
-            length: PAGE as u64,
-            mode: 0,
-            copied: 0,
-        };
+        let asked = fault.address & !(PAGE as u64 - 1);
+        if asked == plan.before as u64 {
+            // SAFETY: the page is a mapping of our own, and nothing in Rust refers to what is in it.
+            unsafe { libc::madvise(plan.page.cast(), PAGE, libc::MADV_DONTNEED) };
+        }
+        let mut copy =
+            Copy { to: asked, from: content.as_ptr() as u64, length: PAGE as u64, mode: 0, copied: 0 };
         // SAFETY: the call reads and writes a `struct uffdio_copy`, which `copy` is laid out as; it copies a page
         // from `content`, which has that size.
         unsafe { libc::ioctl(plan.faults.as_raw_fd(), UFFDIO_COPY, &raw mut copy) };
-        // Time for the kernel to copy the argument; the daemon has to be woken first and is slower.
-        let served = Instant::now();
-        while served.elapsed() < Duration::from_micros(300) {
-            std::hint::spin_loop();
-        }
-        // SAFETY: the page is a mapping of our own, and nothing in Rust refers to what is in it.
-        unsafe { libc::madvise(plan.page.cast(), PAGE, libc::MADV_DONTNEED) };
     }
     0
 }
