@@ -76,8 +76,8 @@ pub(crate) fn path(runtime_directory: &Path) -> PathBuf {
     runtime_directory.join(NAME)
 }
 
-/// Has a child held and refused, another held and let go, and a third killed. The caller is the one who answers holds, and nobody else
-/// answers these meanwhile.
+/// Has a child held and refused, another held and let go, and a third killed. The caller is the one who answers holds, and
+/// nobody else answers these meanwhile.
 ///
 /// # Errors
 /// When anything else happens.

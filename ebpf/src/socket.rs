@@ -1,10 +1,11 @@
 //! Agents do not reach the socket on which people vote, whatever their uid.
 
 use aya_ebpf::programs::LsmContext;
-use holdpoint_abi::{Counter, FileKey};
+use holdpoint_abi::Counter;
 
 use crate::{
     count,
+    guard::listed::Identity,
     kernel::{Pointer, read, task},
     maps::{META, offset},
     tag::{self, Tag},
@@ -33,18 +34,10 @@ pub fn connect(ctx: &LsmContext) -> i32 {
     let Some(control) = META.get(0).map(|meta| meta.control_socket) else {
         return refuse();
     };
-    match key_of(dentry) {
-        Some(key) if key != control => 0,
+    match Identity::of_entry(dentry) {
+        Some(socket) if socket.file != control => 0,
         _ => refuse(),
     }
-}
-
-/// The identity of the inode that a directory entry names, of which the verifier knows nothing.
-#[inline(always)]
-fn key_of(dentry: Pointer) -> Option<FileKey> {
-    let inode: Pointer = read(dentry, offset!(dentry_inode))?;
-    let block: Pointer = read(inode, offset!(inode_sb))?;
-    Some(FileKey { ino: read(inode, offset!(inode_ino))?, dev: read(block, offset!(sb_dev))?, pad: 0 })
 }
 
 #[inline(always)]
