@@ -18,8 +18,8 @@ pub enum Counter {
     RefusedNoSignal = 5,
     /// Execs refused because the file's identity or name could not be read.
     RefusedUnreadable = 6,
-    /// Execs refused because a tag could be there and could not be looked up.
-    RefusedInDoubt = 7,
+    /// Tags of threads that had ended unnoticed, found when their place was used again.
+    TagsLeftOver = 7,
     /// Execs refused for another cause, which the hold names.
     RefusedOther = 8,
     /// Forks refused because the child could not be tagged.

@@ -13,6 +13,7 @@ mod counter;
 mod filing;
 mod guard;
 mod hash;
+mod lists;
 mod offsets;
 
 pub use agents::{
@@ -26,10 +27,11 @@ pub use guard::{
     Refusal, TOLD_NANOSECONDS, TREE_WORDS, Telling, Told, without,
 };
 pub use hash::{BOUND_BLOCK, MAX_BOUND_BYTES, SipHash, bound_header, header};
+pub use lists::{INODE_WORDS, ListedBits, NAME_WORDS, first_word, inode_bit, name_bit};
 pub use offsets::Offsets;
 
 /// The version of all that is pinned. A daemon adopts pinned objects of its own version only.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// Length of a [`Name`] with its closing zero: file names of up to 63 bytes can be listed.
 ///
@@ -83,7 +85,7 @@ pub const LISTED_HOLD: u32 = 0x484f_4c44;
 /// A listed program that fails with EPERM at once, and passes once when tried again after approval.
 pub const LISTED_REFUSE: u32 = 0x5245_4655;
 
-/// What each thread of an agent carries: value of the task storage map `tasks`.
+/// What is kept of each thread of an agent's: value of the `tasks` map, keyed by the address of its `task_struct`.
 ///
 /// The layout outlives an upgrade of the daemon, hence the spare words.
 #[repr(C)]
@@ -117,8 +119,8 @@ pub struct TaskState {
     pub rang_at: u64,
     /// The agent that this thread becomes one of at the commit of the exec that is under way, or zero.
     pub becoming: u32,
-    /// Zero.
-    pub becoming_pad: u32,
+    /// The thread's id in the initial pid namespace; zero while it is being made.
+    pub tid: u32,
     /// In the first thread of a process: when an exec of any of its threads was last held, in nanoseconds of the boot
     /// clock; zero where none was since its program began. Its threads share the memory that the exec is read from. Also
     /// when a process began that shares the memory of one that must not be traced.
@@ -126,11 +128,28 @@ pub struct TaskState {
     /// One while this thread opens a file whose opening was let pass: a file below it, on which an overlay stands, is
     /// opened next.
     pub letting: u32,
-    /// Zero.
-    pub letting_pad: u32,
+    /// One once the thread has ended. It may be there for a while, as a zombie.
+    pub ended: u32,
     /// Zero; room for later versions.
     pub spare: [u64; 2],
 }
+
+/// Entries of the `tasks` map: threads of all agents together, some 6 MiB of the kernel's memory.
+///
+/// When it is full, forks of agents fail with EAGAIN and `fork_refused` counts them.
+pub const MAX_TASKS: usize = 32_768;
+
+/// Value of the one entry of the `tag_counts` map: how many threads of agents have an address that falls into a slot.
+/// Most threads of a host fall into one with none, and are not looked up.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagCounts {
+    /// How many.
+    pub slots: [u64; TAG_SLOTS],
+}
+
+/// Slots of [`TagCounts`]: a power of two. With a hundred threads of agents, two of a hundred others are looked up in vain.
+pub const TAG_SLOTS: usize = 4_096;
 
 /// Value of the `holds` map, keyed by hold id: the truth about one held action, from hold to exit.
 #[repr(C)]
@@ -289,9 +308,8 @@ pub const DECLARED_UNITS: u64 = 0x554e_4954_0000_0000;
 const _: () = {
     assert!(size_of::<FileKey>() == 16);
     assert!(size_of::<Listed>() == 8);
-    // With what the kernel adds (72 bytes on 6.1) no more than 192, for which it has a slab: the next one has 256, which each
-    // fork of an agent's would have zeroed.
     assert!(size_of::<TaskState>() == 120);
+    assert!(TAG_SLOTS.is_power_of_two());
     assert!(size_of::<Hold>() == 168);
     assert!(core::mem::offset_of!(Hold, file) == 32);
     assert!(core::mem::offset_of!(Hold, name) == 72);

@@ -6,8 +6,8 @@
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offsets {
-    /// `task_struct.bpf_storage`.
-    pub task_bpf_storage: u32,
+    /// `task_struct.pid`.
+    pub task_pid: u32,
     /// `task_struct.signal`.
     pub task_signal: u32,
     /// `task_struct.group_leader`.
@@ -132,9 +132,6 @@ pub struct Offsets {
     pub mount_mnt: u32,
     /// `mount.mnt_parent`.
     pub mount_parent: u32,
-    /// One where a look-up in task storage can fail although the entry is there (kernels before 6.2); else
-    /// zero.
-    pub storage_may_fail: u32,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 64 * 4);
+const _: () = assert!(size_of::<Offsets>() == 63 * 4);

@@ -21,7 +21,8 @@ use thiserror::Error;
 use crate::{
     bound::{Bound, FileVersion, Strings},
     engine::go_on,
-    kernel::{Gate, KernelError},
+    kernel::{Gate, KernelError, Running},
+    observe,
     sys::{clock, process::Process},
 };
 
@@ -140,7 +141,11 @@ fn one(gate: &mut Gate, path: &Path, bound: &Bound, verdict: u32) -> Result<Exit
     let mut child = Canary::start(path)?;
     let failed = |operation| move |cause| CanaryError::Io { operation, cause };
     let process = Process::open(child.0.id()).map_err(failed("find the child"))?;
-    gate.tags().set(&process, CANARY_AGENT).map_err(failed("tag the child"))?;
+    let start_ticks = observe::process::stat(process.pid()).map_or(0, |stat| stat.start_ticks);
+    let child_of_ours = Running::Process { pid: process.pid(), start_ticks, agent: CANARY_AGENT };
+    if gate.tag_running(child_of_ours)?.threads == 0 {
+        return Err(failed("tag the child")(io::ErrorKind::NotFound.into()));
+    }
     child.tell().map_err(failed("wake the child"))?;
     let (id, hold) = child.held(gate, &process)?;
     let expires_at = clock::boot().after(VALID_FOR).0;

@@ -25,7 +25,7 @@ use crate::{
     api::{self, Access, Desk as _, Door},
     engine::{self, EngineHandle, Parts},
     kernel::{self, Pins},
-    observe, preflight, rules,
+    observe, rules,
     service::Manager,
     store::Store,
     sys::{clock, memory},
@@ -49,7 +49,6 @@ pub(crate) async fn serve(config: Config, config_path: &Path) -> anyhow::Result<
         warn!("{warning}");
     }
     let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").context("cannot read the boot id")?;
-    let Some(version) = preflight::kernel_version() else { bail!("cannot read the kernel's version") };
     let control_path = config.runtime_directory.join("control.sock");
     let group = Group::from_name(&config.approver_group).ok().flatten();
     if group.is_none() {
@@ -60,7 +59,7 @@ pub(crate) async fn serve(config: Config, config_path: &Path) -> anyhow::Result<
 
     let pins = Pins::standard();
     let had_gate = pins.exist();
-    let mut gate = kernel::open(&pins, &config.bpf_object, version)?;
+    let mut gate = kernel::open(&pins, &config.bpf_object)?;
     memory::give_back();
     let tags = gate.tags().clone();
     let access = Access {

@@ -55,7 +55,7 @@ pub fn at_check(tag: Tag, bprm: Known) -> Becomes {
     }
     let of_unit = || if declared & DECLARED_UNITS != 0 { by_unit() } else { None };
     if let Some(agent) = by_user().or_else(of_unit) {
-        let Some(state) = tag::create(task::current()) else {
+        let Some(state) = tag::create_current() else {
             return Becomes::Impossible;
         };
         tagged(state, agent);
@@ -65,7 +65,7 @@ pub fn at_check(tag: Tag, bprm: Known) -> Becomes {
         return Becomes::Nothing;
     };
     // The exec may still fail, and then nothing has become of the process.
-    match tag::create(task::current()) {
+    match tag::create_current() {
         Some(state) => {
             state.becoming = agent;
             Becomes::Nothing
@@ -78,6 +78,7 @@ pub fn at_check(tag: Tag, bprm: Known) -> Becomes {
 #[inline(always)]
 pub fn at_commit(state: &mut TaskState) {
     let agent = state.becoming;
+    state.tid = task::tid(task::current());
     tagged(state, agent);
 }
 

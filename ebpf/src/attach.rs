@@ -32,7 +32,6 @@ pub fn visit(task: Task) {
                 attaching.others += 1;
             }
         }
-        Tag::Doubt => attaching.failed += 1,
         Tag::None | Tag::Becoming(_) => {
             let mut agent = selected;
             if agent == NONE {
@@ -44,8 +43,9 @@ pub fn visit(task: Task) {
             if agent == NONE {
                 return;
             }
-            match tag::create(task) {
+            match tag::place(task).get_or_create() {
                 Some(state) => {
+                    state.tid = task::tid(task);
                     state.agent = agent;
                     attaching.tagged += 1;
                 }
@@ -55,20 +55,25 @@ pub fn visit(task: Task) {
     }
 }
 
-/// `sched_process_fork(struct task_struct *parent, struct task_struct *child)`: the parent may have been tagged after the
-/// child was allocated.
+/// `sched_process_fork(struct task_struct *parent, struct task_struct *child)`: the child has its number now. The parent,
+/// which is the current task, may have been tagged after the child was allocated.
 #[inline(always)]
 pub fn forked(ctx: &BtfTracePointContext) {
-    let parent: Task = ctx.arg(0);
-    let child: Task = ctx.arg(1);
-    // In doubt the fork was refused before, or there is nothing to hand on.
-    if task::has_storage(parent)
-        && let Tag::None | Tag::Becoming(_) = tag::of(child)
-        && let Tag::Agent(parent) = tag::of(parent)
-        && let Some(state) = tag::create(child)
-    {
-        inherit(parent, state);
+    if !tag::can_be_current() {
+        return;
     }
+    let child: Task = ctx.arg(1);
+    let place = tag::place(child);
+    let state = match place.get() {
+        Some(state) => state,
+        None => {
+            let Tag::Agent(parent) = tag::of_current() else { return };
+            let Some(state) = place.create() else { return };
+            inherit(parent, state);
+            state
+        }
+    };
+    state.tid = task::tid(child);
 }
 
 /// What a child has of its parent.

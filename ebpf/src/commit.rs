@@ -17,11 +17,10 @@ use crate::{
 #[inline(always)]
 pub fn check(ctx: &LsmContext) {
     let bprm = Known::new(ctx.arg(0));
-    match tag::of(task::current()) {
+    match tag::of_current() {
         Tag::Agent(state) => committed(state, bprm),
         Tag::Becoming(state) => agents::at_commit(state),
-        // In doubt nothing is to be done: the first check has let no listed exec of such a task pass.
-        Tag::None | Tag::Doubt => {}
+        Tag::None => {}
     }
 }
 
@@ -31,7 +30,8 @@ fn committed(state: &mut TaskState, bprm: Known) {
     let waiting = state.hold;
     state.passing = 0;
     state.hold = 0;
-    // It is the only thread now, with memory of its own.
+    // It is the only thread now, with memory of its own, and the number of the first one.
+    state.tid = task::tid(task::current());
     state.waited_at = 0;
     if passing == 0 {
         // A program that is not listed took the place of the held one.

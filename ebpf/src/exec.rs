@@ -23,7 +23,8 @@ use crate::{
         task,
         text::{self, Text},
     },
-    maps::{DOORBELLS, FILES, HOLDS, NAMES},
+    lists,
+    maps::{DOORBELLS, HOLDS},
     retry,
     tag::{self, Tag},
 };
@@ -55,14 +56,8 @@ pub fn check(ctx: &LsmContext) -> i32 {
     }
     let bprm = Known::new(ctx.arg(0));
     let mut name = MaybeUninit::uninit();
-    let state = match tag::of(task::current()) {
+    let state = match tag::of_current() {
         Tag::Agent(state) => state,
-        Tag::Doubt => {
-            return match find(bprm, Text::begin(&mut name)) {
-                Ok(None) => 0,
-                Ok(Some(_)) | Err(Unreadable) => refuse(Counter::RefusedInDoubt),
-            };
-        }
         // A process that is no agent's, and may become one.
         other => match agents::at_check(other, bprm) {
             Becomes::Nothing => return 0,
@@ -248,14 +243,12 @@ struct Unreadable;
 fn find(bprm: Known, name: &mut Text) -> Result<Option<Match<'_>>, Unreadable> {
     let executed = bprm::file(bprm).ok_or(Unreadable)?;
     let key = file::key(executed).ok_or(Unreadable)?;
-    // SAFETY: the daemon writes whole entries; one that is just being replaced has one of the two waits.
-    let (matched, listed) = if let Some(listed) = unsafe { FILES.get(&key) } {
+    let (matched, listed) = if let Some(listed) = lists::file(key) {
         name.clear();
         (MATCHED_FILE, listed)
     } else {
         let length = file::name(executed, name).ok_or(Unreadable)?;
-        // SAFETY: as above.
-        if let Some(listed) = unsafe { NAMES.get(name.as_name()) } {
+        if let Some(listed) = lists::name(name) {
             (MATCHED_NAME, listed)
         } else {
             let mut tail = MaybeUninit::uninit();
@@ -265,8 +258,7 @@ fn find(bprm: Known, name: &mut Text) -> Result<Option<Match<'_>>, Unreadable> {
                 return Ok(None);
             }
             bprm::called_name(bprm, name, tail).ok_or(Unreadable)?;
-            // SAFETY: as above.
-            let Some(listed) = (unsafe { NAMES.get(name.as_name()) }) else { return Ok(None) };
+            let Some(listed) = lists::name(name) else { return Ok(None) };
             (MATCHED_CALLED, listed)
         }
     };

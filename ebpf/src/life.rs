@@ -26,19 +26,18 @@ pub fn inherit(ctx: &LsmContext) -> i32 {
     if so_far != 0 {
         return so_far;
     }
-    let parent = match tag::of(task::current()) {
-        Tag::None | Tag::Becoming(_) => return 0,
-        Tag::Doubt => return refuse_fork(),
-        Tag::Agent(state) => state,
-    };
     let child: Task = ctx.arg(0);
+    let place = tag::place(child);
+    place.begin();
+    let Tag::Agent(parent) = tag::of_current() else { return 0 };
     let clone_flags: u64 = ctx.arg(1);
-    let Some(state) = tag::create(child) else {
-        return refuse_fork();
+    let Some(state) = place.create() else {
+        count::add(Counter::ForkRefused);
+        return EAGAIN;
     };
     attach::inherit(parent, state);
     // A thread lives in the same program as its parent; a process is another one.
-    trace::begins(state, clone_flags);
+    trace::begins(parent, state, clone_flags);
     state.run = if clone_flags & CLONE_THREAD != 0 { parent.run } else { 0 };
     0
 }
@@ -52,7 +51,6 @@ pub fn signalled(ctx: &BtfTracePointContext) {
         return;
     }
     let receiver: Task = ctx.arg(2);
-    // In doubt nothing is to be done: the daemon's sweep finds a signal that is pending.
     let Tag::Agent(state) = tag::of(receiver) else {
         return;
     };
@@ -76,6 +74,7 @@ pub fn exited(ctx: &BtfTracePointContext) {
     let Tag::Agent(state) = tag::of(task) else {
         return;
     };
+    state.ended = 1;
     if let Some(hold) = holds::get(state.hold)
         && hold.phase == PHASE_HELD
     {
@@ -95,8 +94,8 @@ pub fn exited(ctx: &BtfTracePointContext) {
     state.run = 0;
 }
 
+/// `task_free(struct task_struct *task)`: nobody has the task any more. Also where a fork has failed.
 #[inline(always)]
-fn refuse_fork() -> i32 {
-    count::add(Counter::ForkRefused);
-    EAGAIN
+pub fn freed(ctx: &LsmContext) {
+    tag::place(ctx.arg(0)).end();
 }

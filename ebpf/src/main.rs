@@ -9,6 +9,8 @@
 //! met inside (`__bpf_prog_enter_sleepable` in
 //! <https://github.com/torvalds/linux/blob/v6.1/kernel/bpf/trampoline.c>).
 #![no_std]
+// For one atomic addition, in `tag.rs`.
+#![feature(asm_experimental_arch)]
 #![no_main]
 
 mod agents;
@@ -22,6 +24,7 @@ mod guard;
 mod holds;
 mod kernel;
 mod life;
+mod lists;
 mod maps;
 mod retry;
 mod socket;
@@ -72,6 +75,13 @@ pub fn holdpoint_signal_generate(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sched_process_exit")]
 pub fn holdpoint_process_exit(ctx: BtfTracePointContext) -> i32 {
     life::exited(&ctx);
+    0
+}
+
+/// `security_task_free`: a task is no more.
+#[lsm(hook = "task_free")]
+pub fn holdpoint_task_free(ctx: LsmContext) -> i32 {
+    life::freed(&ctx);
     0
 }
 

@@ -1,20 +1,23 @@
 //! The maps. All are pinned by the daemon: they outlive it.
 
 use aya_ebpf::{
-    bindings::{BPF_F_NO_PREALLOC, bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE},
     btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
     macros::btf_map,
 };
 use holdpoint_abi::{
     Allowance, Attaching, COUNTER_SLOTS, Declared, Doorbell, FILINGS_BYTES, FileKey, Filing, Guard, Guarded,
-    Hold, Listed, MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_FILES, MAX_GUARDED, MAX_HOLDS, MAX_NAMES, MAX_TOLD,
-    MAX_UNIT_PATTERNS, Meta, Name, Offsets, Place, REFUSALS_BYTES, RING_BYTES, Refusal, Retry, TaskState,
-    Telling, Told, UnitPattern,
+    Hold, Listed, ListedBits, MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_FILES, MAX_GUARDED, MAX_HOLDS, MAX_NAMES,
+    MAX_TASKS, MAX_TOLD, MAX_UNIT_PATTERNS, Meta, Name, Offsets, Place, REFUSALS_BYTES, RING_BYTES, Refusal,
+    Retry, TagCounts, TaskState, Telling, Told, UnitPattern,
 };
 
-/// What each thread of an agent carries. Freed by the kernel when the thread ends.
+/// What is kept of each thread of an agent's, by the address of its task.
 #[btf_map(name = "tasks")]
-pub static TASKS: TaskStorage<TaskState> = TaskStorage::new();
+pub static TASKS: HashMap<u64, TaskState, MAX_TASKS> = HashMap::new();
+
+/// Whether to look there at all.
+#[btf_map(name = "tag_counts")]
+pub static TAG_COUNTS: Array<TagCounts, 1> = Array::new();
 
 /// The truth about each held action.
 #[btf_map(name = "holds")]
@@ -31,6 +34,10 @@ pub static FILES: HashMap<FileKey, Listed, MAX_FILES> = HashMap::new();
 /// Listed names.
 #[btf_map(name = "names")]
 pub static NAMES: HashMap<Name, Listed, MAX_NAMES> = HashMap::new();
+
+/// Whether to look there at all.
+#[btf_map(name = "listed_bits")]
+pub static LISTED_BITS: Array<ListedBits, 1> = Array::new();
 
 /// Doorbells: something has changed, look at the maps.
 #[btf_map(name = "doorbells")]
@@ -102,7 +109,7 @@ pub static WITHOUT: u64 = 0;
 pub static OFFSETS: Offsets = NO_OFFSETS;
 
 const NO_OFFSETS: Offsets = Offsets {
-    task_bpf_storage: 0,
+    task_pid: 0,
     task_signal: 0,
     task_group_leader: 0,
     task_exit_code: 0,
@@ -165,40 +172,7 @@ const NO_OFFSETS: Offsets = Offsets {
     vfsmount_flags: 0,
     mount_mnt: 0,
     mount_parent: 0,
-    storage_may_fail: 0,
 };
-
-/// A task storage map, for which aya-ebpf 0.2 has no type.
-#[repr(C)]
-pub struct TaskStorage<T> {
-    r#type: *const [i32; BPF_MAP_TYPE_TASK_STORAGE as usize],
-    key: *const i32,
-    value: *const T,
-    max_entries: *const [i32; 0],
-    map_flags: *const [i32; BPF_F_NO_PREALLOC as usize],
-}
-
-// SAFETY: the fields are placeholders that the loader reads from BTF; nothing dereferences them.
-unsafe impl<T> Sync for TaskStorage<T> {}
-
-impl<T> TaskStorage<T> {
-    /// A definition that the loader fills in.
-    pub const fn new() -> Self {
-        Self {
-            r#type: core::ptr::null(),
-            key: core::ptr::null(),
-            value: core::ptr::null(),
-            max_entries: core::ptr::null(),
-            map_flags: core::ptr::null(),
-        }
-    }
-
-    /// The address by which helpers know the map.
-    #[inline(always)]
-    pub fn as_ptr(&self) -> *mut core::ffi::c_void {
-        core::ptr::from_ref(self).cast_mut().cast()
-    }
-}
 
 /// Reads one field of [`OFFSETS`]: volatile, since the compiler knows the value in the object file only.
 macro_rules! offset {

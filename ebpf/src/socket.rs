@@ -6,7 +6,7 @@ use holdpoint_abi::Counter;
 use crate::{
     count,
     guard::listed::Identity,
-    kernel::{Pointer, read, task},
+    kernel::{Pointer, read},
     maps::{META, offset},
     tag::{self, Tag},
 };
@@ -20,7 +20,7 @@ pub fn connect(ctx: &LsmContext) -> i32 {
     if so_far != 0 {
         return so_far;
     }
-    if let Tag::None | Tag::Becoming(_) = tag::of(task::current()) {
+    if let Tag::None | Tag::Becoming(_) = tag::of_current() {
         return 0;
     }
     let other: Pointer = ctx.arg(1);

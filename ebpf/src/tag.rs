@@ -1,11 +1,18 @@
 //! Whether a task is an agent's.
+//!
+//! Tags are kept by the address of the task, which is its own from `security_task_alloc` to `security_task_free`. Task
+//! storage, which the kernel has for this, makes a fork of an agent's twice as dear, and can fail to find what is there
+//! (docs/decisions/0012).
 
-use aya_ebpf::{bindings::BPF_LOCAL_STORAGE_GET_F_CREATE, helpers::generated::bpf_task_storage_get};
-use holdpoint_abi::TaskState;
+use core::arch::asm;
+
+use aya_ebpf::helpers::generated::bpf_get_current_task;
+use holdpoint_abi::{Counter, TAG_SLOTS, TaskState};
 
 use crate::{
+    count,
     kernel::task::{self, Task},
-    maps::{TASKS, offset},
+    maps::{TAG_COUNTS, TASKS},
 };
 
 /// What is known of a task.
@@ -16,36 +23,186 @@ pub enum Tag {
     Agent(&'static mut TaskState),
     /// It is not, and has begun, now or some time ago, an exec that makes it one.
     Becoming(&'static mut TaskState),
-    /// It may be: something is stored with it, and the look-up failed on a kernel on which a look-up can fail
-    /// although the entry is there (before 6.2, when the look-up interrupts another one on this CPU).
-    Doubt,
 }
 
-/// Looks the task up.
+/// Looks the current task up.
+#[inline(always)]
+pub fn of_current() -> Tag {
+    look_up(current_address())
+}
+
+/// Looks a task up.
 #[inline(always)]
 pub fn of(task: Task) -> Tag {
-    if !task::has_storage(task) {
-        return Tag::None;
+    look_up(address(task))
+}
+
+/// The place of a task other than the current one. Finding it costs more than a look.
+#[inline(always)]
+pub fn place(task: Task) -> Place {
+    Place(address(task))
+}
+
+/// Where the tag of a task is kept, should it have one.
+#[derive(Clone, Copy)]
+pub struct Place(u64);
+
+impl Place {
+    /// What is kept here, of an agent's or not.
+    #[inline(always)]
+    pub fn get(self) -> Option<&'static mut TaskState> {
+        if is_counted(self.0) { get(self.0) } else { None }
     }
-    // SAFETY: the verifier checks that `task` is a task and the map one of its kind.
-    let state = unsafe { bpf_task_storage_get(TASKS.as_ptr(), task.cast(), core::ptr::null_mut(), 0) };
-    // SAFETY: the helper returns null or the task's own value, which lives as long as the task. Programs that run for
-    // this task write it, and from elsewhere only the number of a task that has none: the daemon and the iterator.
-    match unsafe { state.cast::<TaskState>().as_mut() } {
-        Some(state) if state.agent != 0 => Tag::Agent(state),
-        Some(state) if state.becoming != 0 => Tag::Becoming(state),
-        Some(_) => Tag::None,
-        None if offset!(storage_may_fail) != 0 => Tag::Doubt,
-        None => Tag::None,
+
+    /// The state, made where there is none. None where there is no room.
+    #[inline(always)]
+    pub fn get_or_create(self) -> Option<&'static mut TaskState> {
+        // Whoever was faster has made the one that is there.
+        if let Some(state) = get(self.0) { Some(state) } else { self.create() }
+    }
+
+    /// Makes a state where there was none. None where there is no room.
+    #[inline(always)]
+    pub fn create(self) -> Option<&'static mut TaskState> {
+        // Counted before it is there: whoever finds no count looks no further.
+        let counted = counted(self.0)?;
+        add(counted, 1);
+        let new = u64::from(aya_ebpf::bindings::BPF_NOEXIST);
+        if TASKS.insert(self.0, &NEW, new).is_err() {
+            add(counted, u64::MAX);
+        }
+        // Where there was no room there is none; where another was faster there is that one's.
+        get(self.0)
+    }
+
+    /// Forgets what is kept for a task that is just being made: it is of one that had its place before.
+    ///
+    /// The end of a task can go unnoticed: before 6.2 a program is skipped that interrupts itself on its CPU, and a map
+    /// refuses what interrupts it (`htab_lock_bucket`,
+    /// <https://github.com/torvalds/linux/blob/v6.1/kernel/bpf/hashtab.c>).
+    #[inline(always)]
+    pub fn begin(self) {
+        if remove(self.0) {
+            count::add(Counter::TagsLeftOver);
+        }
+    }
+
+    /// Forgets a task that is no more.
+    #[inline(always)]
+    pub fn end(self) {
+        let _was_there = remove(self.0);
     }
 }
 
-/// The task's state, made where there is none. None where the kernel has no memory for it, or in doubt.
+/// The state of the current task, made where there is none. None where there is no room.
 #[inline(always)]
-pub fn create(task: Task) -> Option<&'static mut TaskState> {
-    let flags = u64::from(BPF_LOCAL_STORAGE_GET_F_CREATE);
-    // SAFETY: as in `of`.
-    let state = unsafe { bpf_task_storage_get(TASKS.as_ptr(), task.cast(), core::ptr::null_mut(), flags) };
-    // SAFETY: as in `of`.
-    unsafe { state.cast::<TaskState>().as_mut() }
+pub fn create_current() -> Option<&'static mut TaskState> {
+    let state = Place(current_address()).get_or_create()?;
+    state.tid = task::tid(task::current());
+    Some(state)
 }
+
+/// Whether the current task can be an agent's. Of most tasks of a host this is said without a look-up.
+#[inline(always)]
+pub fn can_be_current() -> bool {
+    is_counted(current_address())
+}
+
+#[inline(always)]
+fn look_up(address: u64) -> Tag {
+    if !is_counted(address) {
+        return Tag::None;
+    }
+    match get(address) {
+        Some(state) if state.agent != 0 => Tag::Agent(state),
+        Some(state) if state.becoming != 0 => Tag::Becoming(state),
+        _ => Tag::None,
+    }
+}
+
+#[inline(always)]
+fn remove(address: u64) -> bool {
+    let Some(counted) = counted(address) else { return false };
+    // Only one succeeds in removing an entry: each is taken off the count once.
+    let removed = read(counted) != 0 && TASKS.remove(address).is_ok();
+    if removed {
+        add(counted, u64::MAX);
+    }
+    removed
+}
+
+#[inline(always)]
+fn get(address: u64) -> Option<&'static mut TaskState> {
+    let state = TASKS.get_ptr_mut(address)?;
+    // SAFETY: an entry has its place until it is removed, which happens when its task is freed. Programs that run for this
+    // task write it, and from elsewhere only what the iterator and a fork give to one that has none.
+    unsafe { state.as_mut() }
+}
+
+/// Whether a tagged task has an address like this one.
+#[inline(always)]
+fn is_counted(address: u64) -> bool {
+    // Without the map nothing can be said, and the look-up decides.
+    counted(address).is_none_or(|counted| read(counted) != 0)
+}
+
+/// Where it is counted how many tagged tasks have an address like this one.
+#[inline(always)]
+fn counted(address: u64) -> Option<*mut u64> {
+    let counts = TAG_COUNTS.get_ptr_mut(0)?;
+    let slot = (address >> 6 ^ address >> 18) as usize & (TAG_SLOTS - 1);
+    // SAFETY: the slot of an array map is memory for ever.
+    Some(unsafe { &raw mut (*counts).slots[slot] })
+}
+
+#[inline(always)]
+fn read(counted: *mut u64) -> u64 {
+    // SAFETY: the pointer is one of `counted`. What is written there is written whole.
+    unsafe { counted.read_volatile() }
+}
+
+/// Adds at once, whatever other processors do meanwhile. The core library has no such addition for BPF.
+#[inline(always)]
+fn add(counted: *mut u64, number: u64) {
+    // SAFETY: the pointer is one of `counted`, and all write there in this way.
+    unsafe { asm!("lock *(u64 *)({} + 0) += {}", in(reg) counted, in(reg) number) };
+}
+
+#[inline(always)]
+fn current_address() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_get_current_task() }
+}
+
+/// The address as a number. The verifier lets nobody reckon with a pointer, but take one from another, and of the current
+/// task it gives the number as well.
+#[inline(always)]
+fn address(task: Task) -> u64 {
+    let apart = (task as u64).wrapping_sub(task::current() as u64);
+    // SAFETY: it is a variable of this function. Volatile, or the compiler would change the order of the sum.
+    let apart = unsafe { core::ptr::read_volatile(&raw const apart) };
+    current_address().wrapping_add(apart)
+}
+
+/// What a task begins with. A static: on the stack it would have to be written first.
+static NEW: TaskState = TaskState {
+    agent: 0,
+    flags: 0,
+    hold: 0,
+    passing: 0,
+    run: 0,
+    stop_sent_at: 0,
+    argv_at: 0,
+    argv_rest: 0,
+    argc: 0,
+    argv_length: 0,
+    argv_first: 0,
+    envc: 0,
+    rang_at: 0,
+    becoming: 0,
+    tid: 0,
+    waited_at: 0,
+    letting: 0,
+    ended: 0,
+    spare: [0; 2],
+};

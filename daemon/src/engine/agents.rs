@@ -10,6 +10,7 @@ use tracing::info;
 use super::Engine;
 use crate::{
     api::{Kind, Peer},
+    kernel::Running,
     observe::process,
     store::{NewAgent, Write},
     sys::{clock, process::Process},
@@ -21,7 +22,6 @@ const TICK: u64 = 10_000_000;
 /// A process that can be tagged.
 pub(super) struct Candidate {
     pub(super) pid: u32,
-    process: Process,
     start_ticks: u64,
 }
 
@@ -54,12 +54,12 @@ impl Engine {
                 agent.name
             )));
         }
-        Ok(Candidate { pid, process, start_ticks: stat.start_ticks })
+        Ok(Candidate { pid, start_ticks: stat.start_ticks })
     }
 
     /// Tags the process at the other end of a connection.
     pub(super) fn tag(&mut self, peer: Peer, body: RunBody) -> Result<RunAnswer, Problem> {
-        let Candidate { pid, process, start_ticks } = self.may_tag(peer, &body)?;
+        let Candidate { pid, start_ticks } = self.may_tag(peer, &body)?;
         let agent = self
             .store
             .new_agent(&NewAgent {
@@ -73,7 +73,11 @@ impl Engine {
                 tagged_at: clock::wall(),
             })
             .map_err(|cause| Kind::StoreFailed.with(cause.to_string()))?;
-        self.gate.tags().set(&process, agent.0).map_err(|cause| cannot_tag(&cause.to_string()))?;
+        let process = Running::Process { pid, start_ticks, agent: agent.0 };
+        let tagged = self.gate.tag_running(process).map_err(|cause| cannot_tag(&cause.to_string()))?;
+        if tagged.threads == 0 {
+            return Err(cannot_tag("it has ended, or belongs to another agent meanwhile"));
+        }
         info!(agent = %body.name, pid, "tagged a process as an agent");
         self.writes.push(Write::Log {
             at: clock::wall(),

@@ -52,16 +52,18 @@ impl Engine {
                 processes.entry(id.0).or_default();
             }
         }
+        let threads = self.gate.tags().all();
+        let threads =
+            threads.map_err(|cause| Kind::Internal.with(format!("cannot read the tags: {cause}")))?;
+        let agents: BTreeMap<u32, u32> = threads.into_iter().map(|state| (state.tid, state.agent)).collect();
         for pid in process::all() {
-            let Ok(state) = Process::open(pid).and_then(|process| self.gate.tags().get(&process)) else {
-                continue;
-            };
             // One that has ended meanwhile is not shown.
-            if state.agent != 0
-                && state.agent != CANARY_AGENT
+            if let Some(agent) = agents.get(&pid).copied()
+                && agent != 0
+                && agent != CANARY_AGENT
                 && let Some(view) = process::view(pid)
             {
-                processes.entry(state.agent).or_default().push(view);
+                processes.entry(agent).or_default().push(view);
             }
         }
         let agents = processes.into_iter().map(|(number, processes)| {

@@ -44,13 +44,13 @@ const MAX_NESTING: usize = 8;
 ///
 /// # Errors
 /// When the BTF is damaged, or a field is not there.
-pub(crate) fn offsets(btf: &[u8], storage_may_fail: bool) -> Result<Offsets, BtfError> {
+pub(crate) fn offsets(btf: &[u8]) -> Result<Offsets, BtfError> {
     let kernel = KernelTypes::parse(btf)?;
     let at = |structure, field| kernel.offset(structure, field);
     let dentry = at("path", "dentry")?;
     let changed = inode_changed(&at)?;
     Ok(Offsets {
-        task_bpf_storage: at("task_struct", "bpf_storage")?,
+        task_pid: at("task_struct", "pid")?,
         task_signal: at("task_struct", "signal")?,
         task_group_leader: at("task_struct", "group_leader")?,
         task_exit_code: at("task_struct", "exit_code")?,
@@ -113,7 +113,6 @@ pub(crate) fn offsets(btf: &[u8], storage_may_fail: bool) -> Result<Offsets, Btf
         vfsmount_flags: at("vfsmount", "mnt_flags")?,
         mount_mnt: at("mount", "mnt")?,
         mount_parent: at("mount", "mnt_parent")?,
-        storage_may_fail: u32::from(storage_may_fail),
     })
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn describe(counter: C) -> (&'static str, &'static str) {
         C::RefusedUnreadable => {
             ("refused_unreadable", "execs refused because file or name could not be read")
         }
-        C::RefusedInDoubt => ("refused_in_doubt", "execs refused because it was unclear whose task it was"),
+        C::TagsLeftOver => ("tags_left_over", "tags of threads that had ended unnoticed, removed"),
         C::RefusedOther => {
             ("refused_other", "execs refused because the allowance did not fit or had expired")
         }
@@ -106,7 +106,7 @@ pub(super) const ALL: [C; holdpoint_abi::COUNTER_COUNT] = [
     C::RefusedHoldsFull,
     C::RefusedNoSignal,
     C::RefusedUnreadable,
-    C::RefusedInDoubt,
+    C::TagsLeftOver,
     C::RefusedOther,
     C::ForkRefused,
     C::Allowed,

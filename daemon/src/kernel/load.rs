@@ -15,7 +15,7 @@ use aya::{
         links::{FdLink, LinkError},
     },
 };
-use holdpoint_abi::{ABI_VERSION, Meta};
+use holdpoint_abi::{ABI_VERSION, MAX_TASKS, Meta};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tracing::info;
@@ -30,13 +30,14 @@ use crate::failpoint;
 use crate::preflight;
 
 /// The hooks, in the order in which the kernel calls them, with the kind of each.
-const PROGRAMS: [(&str, Hook); 36] = [
+const PROGRAMS: [(&str, Hook); 37] = [
     ("holdpoint_task_alloc", Hook::Lsm("task_alloc")),
     ("holdpoint_process_fork", Hook::Tracepoint("sched_process_fork")),
     ("holdpoint_bprm_check", Hook::Lsm("bprm_check_security")),
     ("holdpoint_bprm_committed", Hook::Lsm("bprm_committed_creds")),
     ("holdpoint_signal_generate", Hook::Tracepoint("signal_generate")),
     ("holdpoint_process_exit", Hook::Tracepoint("sched_process_exit")),
+    ("holdpoint_task_free", Hook::Lsm("task_free")),
     ("holdpoint_unix_connect", Hook::Lsm("unix_stream_connect")),
     ("holdpoint_file_open", Hook::Lsm("file_open")),
     ("holdpoint_inode_link", Hook::Lsm("inode_link")),
@@ -115,8 +116,7 @@ pub(crate) enum KernelError {
     #[error("cannot use the map '{map}': {cause}")]
     Map { map: &'static str, cause: String },
     #[error(
-        "{0} threads could not be tagged: the kernel has no memory, or another tool keeps BPF storage with them on a \
-         kernel before 6.2"
+        "{0} threads could not be tagged: all agents together have {MAX_TASKS} threads, and more are not followed"
     )]
     Untagged(u64),
     #[error("cannot {operation} '{path}': {cause}")]
@@ -136,7 +136,7 @@ pub(crate) enum KernelError {
 ///
 /// # Errors
 /// When it can be neither adopted nor loaded; then nothing that this call made stays behind.
-pub(crate) fn open(pins: &Pins, object: &Path, kernel: (u32, u32)) -> Result<Gate, KernelError> {
+pub(crate) fn open(pins: &Pins, object: &Path) -> Result<Gate, KernelError> {
     let read =
         |path: &Path| fs::read(path).map_err(|cause| KernelError::Read { path: path.to_owned(), cause });
     let code = read(object)?;
@@ -156,7 +156,7 @@ pub(crate) fn open(pins: &Pins, object: &Path, kernel: (u32, u32)) -> Result<Gat
         Found::Nothing => {}
     }
     let types = read(Path::new("/sys/kernel/btf/vmlinux"))?;
-    let offsets = crate::sys::pod::Shared(btf::offsets(&types, kernel < (6, 2))?);
+    let offsets = crate::sys::pod::Shared(btf::offsets(&types)?);
     let replaces = found == Found::Replaceable;
     if !replaces {
         pins.create()?;
@@ -191,7 +191,7 @@ fn load(
     let failed = |cause: String| KernelError::Load { path: object.to_owned(), cause };
     let btf = Btf::from_sys_fs()?;
     let mut loader = EbpfLoader::new();
-    loader.btf(Some(&btf)).allow_unsupported_maps().override_global("OFFSETS", offsets, true);
+    loader.btf(Some(&btf)).override_global("OFFSETS", offsets, true);
     #[cfg(feature = "failpoints")]
     let without = failpoint::without();
     #[cfg(feature = "failpoints")]

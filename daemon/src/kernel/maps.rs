@@ -1,28 +1,25 @@
 //! The maps, each with its types: the one way to what the kernel half knows and obeys.
 
-use std::{
-    io,
-    os::fd::{AsFd, BorrowedFd},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::path::PathBuf;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, MapType, PerCpuArray, RingBuf};
 use holdpoint_abi::{
     Allowance, Attaching, COUNTER_COUNT, COUNTER_SLOTS, DECLARED_ANY, DECLARED_UNITS, Declared,
-    FILINGS_BYTES, FileKey, Guard, Guarded, Hold, Listed, MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_FILES,
-    MAX_GUARDED, MAX_HOLDS, MAX_NAMES, MAX_TOLD, MAX_UNIT_PATTERNS, Meta, NAME_LENGTH, Name, Place,
-    REFUSALS_BYTES, RING_BYTES, Retry, TaskState, Telling, Told, UnitPattern,
+    FILINGS_BYTES, FileKey, Guard, Guarded, Hold, Listed, ListedBits, MAX_AGENT_CGROUPS, MAX_DECLARED,
+    MAX_FILES, MAX_GUARDED, MAX_HOLDS, MAX_NAMES, MAX_TASKS, MAX_TOLD, MAX_UNIT_PATTERNS, Meta, NAME_LENGTH,
+    Name, Place, REFUSALS_BYTES, RING_BYTES, Retry, TagCounts, TaskState, Telling, Told, UnitPattern,
 };
 
 use super::{
     adopt::Pins,
     agents::{AgentMaps, Declaration, Running, Tagged},
+    bits::BitsMap,
     guard::{GuardMaps, Refused},
     keep::Kept,
     load::{KernelError, chain},
+    tags::Tags,
 };
-use crate::sys::{bpf, pod::Shared, process::Process};
+use crate::sys::pod::Shared;
 
 /// A map, as this version makes it.
 pub(super) struct MapShape {
@@ -34,12 +31,14 @@ pub(super) struct MapShape {
 }
 
 /// All maps.
-pub(super) const MAPS: [MapShape; 20] = [
-    shape::<u32, TaskState>("tasks", MapType::TaskStorage, 0),
+pub(super) const MAPS: [MapShape; 22] = [
+    shape::<u64, TaskState>("tasks", MapType::Hash, MAX_TASKS),
+    shape::<u32, TagCounts>("tag_counts", MapType::Array, 1),
     shape::<u64, Hold>("holds", MapType::Hash, MAX_HOLDS),
     shape::<u64, Allowance>("allowances", MapType::Hash, MAX_HOLDS),
     shape::<FileKey, Listed>("files", MapType::Hash, MAX_FILES),
     shape::<Name, Listed>("names", MapType::Hash, MAX_NAMES),
+    shape::<u32, ListedBits>("listed_bits", MapType::Array, 1),
     shape::<(), ()>("doorbells", MapType::RingBuf, RING_BYTES),
     shape::<Retry, u64>("retries", MapType::Hash, MAX_HOLDS),
     shape::<(), ()>("filings", MapType::RingBuf, FILINGS_BYTES),
@@ -71,10 +70,6 @@ pub(crate) enum Old {
     Stays,
 }
 
-/// Who is whose: the tags of processes. Cheap to clone, and of use to any thread.
-#[derive(Clone)]
-pub(crate) struct Tags(Arc<MapData>);
-
 /// The kernel half: its maps, opened. The programs are attached as long as they are pinned.
 pub(crate) struct Gate {
     tags: Tags,
@@ -82,6 +77,7 @@ pub(crate) struct Gate {
     allowances: HashMap<MapData, u64, Shared<Allowance>>,
     files: HashMap<MapData, Shared<FileKey>, Shared<Listed>>,
     names: HashMap<MapData, [u8; NAME_LENGTH], Shared<Listed>>,
+    listed_bits: BitsMap,
     counters: PerCpuArray<MapData, u64>,
     meta: Array<MapData, Shared<Meta>>,
     doorbells: Option<RingBuf<MapData>>,
@@ -97,11 +93,12 @@ pub(crate) struct Gate {
 impl Gate {
     pub(super) fn open(pins: &Pins) -> Result<Self, KernelError> {
         Ok(Self {
-            tags: Tags(Arc::new(data(pins, "tasks")?)),
+            tags: Tags::open(pins)?,
             holds: typed(pins, "holds", Map::HashMap)?,
             allowances: typed(pins, "allowances", Map::HashMap)?,
             files: typed(pins, "files", Map::HashMap)?,
             names: typed(pins, "names", Map::HashMap)?,
+            listed_bits: BitsMap::open(pins)?,
             counters: typed(pins, "counters", Map::PerCpuArray)?,
             meta: typed(pins, "meta", Map::Array)?,
             doorbells: Some(typed(pins, "doorbells", Map::RingBuf)?),
@@ -201,6 +198,9 @@ impl Gate {
         generation: u32,
         old_files: Old,
     ) -> Result<(), KernelError> {
+        let (files, names): (Vec<_>, Vec<_>) = (files.collect(), names.collect());
+        // Bits come before what they are about, and go after it.
+        self.listed_bits.add(files.iter().map(|(key, _)| key), names.iter().map(|(name, _)| name))?;
         for (key, listed) in files {
             self.files.insert(Shared(key), Shared(listed), 0).map_err(|error| map_error("files", &error))?;
         }
@@ -217,7 +217,9 @@ impl Gate {
         for (name, _) in old {
             self.names.remove(&name).map_err(|error| map_error("names", &error))?;
         }
-        Ok(())
+        let files: Vec<_> = self.files.keys().flatten().map(|Shared(key)| key).collect();
+        let names: Vec<Name> = self.names.keys().flatten().collect();
+        self.listed_bits.set(files.iter(), names.iter())
     }
 
     /// Finds agents by this declaration, and by nothing else. What is new comes in before what is old goes.
@@ -281,48 +283,6 @@ impl Gate {
             *sum = values.iter().sum();
         }
         Ok(sums)
-    }
-}
-
-impl Tags {
-    /// Tags the process. A tag is never taken off, and never replaced.
-    ///
-    /// # Errors
-    /// `AlreadyExists` where it has one; `NotFound` where the process has ended.
-    pub(crate) fn set(&self, process: &Process, agent: u32) -> io::Result<()> {
-        let state = TaskState { agent, ..TaskState::default() };
-        bpf::tag_task(self.as_fd(), process.as_fd(), state, bpf::Existing::Refuse).or_else(|error| {
-            // An exec that failed may have left a state without a tag.
-            match self.get(process) {
-                Ok(found) if found.agent == 0 => {
-                    bpf::tag_task(self.as_fd(), process.as_fd(), state, bpf::Existing::Replace)
-                }
-                _ => Err(error),
-            }
-        })
-    }
-
-    /// The state of a process. It is an agent's where the state has its number.
-    ///
-    /// # Errors
-    /// `NotFound` where it has none.
-    pub(crate) fn get(&self, process: &Process) -> io::Result<TaskState> {
-        bpf::task_state(self.as_fd(), process.as_fd())
-    }
-
-    /// Whether a process belongs to an agent. Yes, where that cannot be found out.
-    pub(crate) fn is_agent(&self, pid: u32) -> bool {
-        match Process::open(pid).and_then(|process| self.get(&process)) {
-            Ok(state) => state.agent != 0,
-            // No entry is the map's own answer; a process that has gone is an error of the line before.
-            Err(error) => error.raw_os_error() != Some(libc::ENOENT),
-        }
-    }
-}
-
-impl AsFd for Tags {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.fd().as_fd()
     }
 }
 

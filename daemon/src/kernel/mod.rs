@@ -3,12 +3,14 @@
 
 mod adopt;
 mod agents;
+mod bits;
 mod btf;
 mod counters;
 mod guard;
 mod keep;
 mod load;
 mod maps;
+mod tags;
 
 pub(crate) use adopt::{Pins, adopt, is_attached, remove};
 pub(crate) use agents::{Declaration, Running, Tagged};
@@ -17,4 +19,5 @@ pub(crate) use counters::names as counter_names;
 pub(crate) use counters::read_all as counters;
 pub(crate) use guard::Refused;
 pub(crate) use load::{KernelError, open};
-pub(crate) use maps::{Gate, Old, Tags};
+pub(crate) use maps::{Gate, Old};
+pub(crate) use tags::Tags;

@@ -1,4 +1,4 @@
-//! Commands of bpf(2) that aya 0.14 does not have: task storage from user space, and pins of whatever kind.
+//! Commands of bpf(2) that aya 0.14 does not have: all entries of a map at once, and pins of whatever kind.
 
 use std::{
     ffi::CString,
@@ -12,37 +12,27 @@ use std::{
 
 use holdpoint_abi::TaskState;
 
-/// `BPF_MAP_LOOKUP_ELEM` (<https://github.com/torvalds/linux/blob/v6.1/include/uapi/linux/bpf.h>).
-const MAP_LOOKUP_ELEM: libc::c_long = 1;
-/// `BPF_MAP_UPDATE_ELEM`, in the same file.
-const MAP_UPDATE_ELEM: libc::c_long = 2;
+/// `BPF_MAP_LOOKUP_BATCH` (<https://github.com/torvalds/linux/blob/v6.1/include/uapi/linux/bpf.h>).
+const MAP_LOOKUP_BATCH: libc::c_long = 24;
 /// `BPF_OBJ_PIN`, in the same file.
 const OBJ_PIN: libc::c_long = 6;
 /// `BPF_OBJ_GET`, in the same file.
 const OBJ_GET: libc::c_long = 7;
-/// `BPF_NOEXIST`, in the same file.
-const NOEXIST: u64 = 1;
-/// `BPF_EXIST`, in the same file.
-const EXIST: u64 = 2;
-
-/// What to do about a state that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Existing {
-    /// Leave it as it is.
-    Refuse,
-    /// Put the new one in its place.
-    Replace,
-}
-
-/// The part of `union bpf_attr` for commands on map elements.
+/// The part of `union bpf_attr` for many elements of a map.
 #[repr(C)]
-struct ElementAttr {
+struct BatchAttr {
+    in_batch: u64,
+    out_batch: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
     map_fd: u32,
-    pad: u32,
-    key: u64,
-    value: u64,
+    elem_flags: u64,
     flags: u64,
 }
+
+/// Elements that are read at once: more than a bucket of any of our maps has.
+const BATCH: usize = 1024;
 
 /// The part of `union bpf_attr` for pins.
 #[repr(C)]
@@ -80,53 +70,50 @@ fn pin_command(command: libc::c_long, path: &Path, fd: u32) -> io::Result<libc::
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// Reads the state of the process that the pidfd names: of its leader, where it has threads.
+/// All entries of the `tasks` map. One that comes or goes meanwhile may be missed; each other one is there once.
 ///
 /// # Errors
-/// `NotFound` where the process has none, or has ended.
-pub(crate) fn task_state(map: BorrowedFd<'_>, pidfd: BorrowedFd<'_>) -> io::Result<TaskState> {
-    let mut state = TaskState::default();
-    let key = pidfd.as_raw_fd();
-    element(MAP_LOOKUP_ELEM, map, &raw const key, &raw mut state, 0)?;
-    Ok(state)
-}
-
-/// Gives the process that the pidfd names its state.
-///
-/// # Errors
-/// `AlreadyExists` where it has one and is to keep it; `NotFound` where the process has ended, or has none to replace.
-pub(crate) fn tag_task(
-    map: BorrowedFd<'_>,
-    pidfd: BorrowedFd<'_>,
-    state: TaskState,
-    existing: Existing,
-) -> io::Result<()> {
-    let flags = match existing {
-        Existing::Refuse => NOEXIST,
-        Existing::Replace => EXIST,
-    };
-    let mut state = state;
-    let key = pidfd.as_raw_fd();
-    element(MAP_UPDATE_ELEM, map, &raw const key, &raw mut state, flags)
-}
-
-fn element(
-    command: libc::c_long,
-    map: BorrowedFd<'_>,
-    key: *const i32,
-    value: *mut TaskState,
-    flags: u64,
-) -> io::Result<()> {
-    let attr = ElementAttr {
-        map_fd: u32::try_from(map.as_raw_fd()).unwrap_or(u32::MAX),
-        pad: 0,
-        key: key as u64,
-        value: value as u64,
-        flags,
-    };
-    // SAFETY: bpf(2) reads `attr` for its size, reads a 4-byte key, and reads or writes one value. The map is
-    // the `tasks` map, whose value is a `TaskState`: the loader checked its value size before it opened it.
-    // All three live until the call returns.
-    let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw const attr, size_of::<ElementAttr>()) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+/// Those of bpf(2).
+pub(crate) fn tasks(map: BorrowedFd<'_>) -> io::Result<Vec<(u64, TaskState)>> {
+    let map_fd = u32::try_from(map.as_raw_fd()).map_err(io::Error::other)?;
+    let mut all = Vec::new();
+    let mut keys = vec![0_u64; BATCH];
+    let mut values = vec![TaskState::default(); BATCH];
+    // Where the next call goes on: a number of the kernel's.
+    let mut position = None;
+    loop {
+        let mut next = 0_u32;
+        let mut attr = BatchAttr {
+            in_batch: position.as_ref().map_or(0, |position| std::ptr::from_ref::<u32>(position) as u64),
+            out_batch: &raw mut next as u64,
+            keys: keys.as_mut_ptr() as u64,
+            values: values.as_mut_ptr() as u64,
+            count: u32::try_from(BATCH).unwrap_or(u32::MAX),
+            map_fd,
+            elem_flags: 0,
+            flags: 0,
+        };
+        // SAFETY: bpf(2) reads and writes `attr` for its size, reads and writes one number each at `in_batch`, where that is
+        // not null, and at `out_batch`, and writes no more than `count` keys and values, for which there is room. The map is
+        // the `tasks` map, whose keys are 8 bytes and whose values are `TaskState`s: that was compared when it was opened.
+        // Any bytes are such a value. All live until the call returns.
+        let result =
+            unsafe { libc::syscall(libc::SYS_bpf, MAP_LOOKUP_BATCH, &raw mut attr, size_of::<BatchAttr>()) };
+        let ended = if result < 0 {
+            let error = io::Error::last_os_error();
+            // The last entries come with this error.
+            if error.raw_os_error() != Some(libc::ENOENT) {
+                return Err(error);
+            }
+            true
+        } else {
+            false
+        };
+        let came = usize::try_from(attr.count).unwrap_or(BATCH).min(BATCH);
+        all.extend(keys.iter().copied().zip(values.iter().copied()).take(came));
+        if ended {
+            return Ok(all);
+        }
+        position = Some(next);
+    }
 }

@@ -1,8 +1,8 @@
 //! Lets the records of `holdpoint-abi` be keys and values of maps.
 
 use holdpoint_abi::{
-    Allowance, Attaching, Declared, FileKey, Guard, Guarded, Hold, Listed, Meta, Offsets, Place, Retry,
-    TaskState, UnitPattern,
+    Allowance, Attaching, Declared, FileKey, Guard, Guarded, Hold, Listed, ListedBits, Meta, Offsets, Place,
+    Retry, TaskState, UnitPattern,
 };
 
 /// A record that is shared with the kernel half, as aya wants it.
@@ -21,6 +21,7 @@ impl Record for Guard {}
 impl Record for Guarded {}
 impl Record for Hold {}
 impl Record for Listed {}
+impl Record for ListedBits {}
 impl Record for Meta {}
 impl Record for Offsets {}
 impl Record for Place {}

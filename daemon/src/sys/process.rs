@@ -7,11 +7,16 @@ use std::{
 
 /// A process, whatever becomes of its number.
 #[derive(Debug)]
-pub(crate) struct Process(OwnedFd);
+pub(crate) struct Process {
+    fd: OwnedFd,
+    pid: u32,
+}
 
 /// A signal that the daemon sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
+    /// None: only whether the process is there.
+    None,
     /// Go on.
     Continue,
     /// End, now.
@@ -31,28 +36,34 @@ impl Process {
         }
         let fd = i32::try_from(fd).map_err(io::Error::other)?;
         // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+        Ok(Self { fd: unsafe { OwnedFd::from_raw_fd(fd) }, pid })
+    }
+
+    /// The number that it had when it was opened, and has as long as it is there.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// Sends a signal.
     ///
     /// # Errors
-    /// `ESRCH` where the process has ended.
+    /// `ESRCH` where the process has ended, and was waited for.
     pub(crate) fn send(&self, signal: Signal) -> io::Result<()> {
         let number = match signal {
+            Signal::None => 0,
             Signal::Continue => libc::SIGCONT,
             Signal::Kill => libc::SIGKILL,
         };
         let nothing: *const libc::siginfo_t = std::ptr::null();
         // SAFETY: pidfd_send_signal(2) takes a descriptor, a number, and a siginfo that may be null.
         let result =
-            unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), number, nothing, 0) };
+            unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.fd.as_raw_fd(), number, nothing, 0) };
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 }
 
 impl AsFd for Process {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }

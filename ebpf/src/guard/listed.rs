@@ -7,7 +7,8 @@ use holdpoint_abi::FileKey;
 use super::Attempt;
 use crate::{
     kernel::{Known, Pointer, file, load, read, text::Text},
-    maps::{FILES, NAMES, offset},
+    lists,
+    maps::offset,
 };
 
 /// `S_IFMT` and `S_IFREG` of inode(7), and the three execute bits.
@@ -55,16 +56,14 @@ pub fn attempt(agent: u32, dentry: Pointer, identity: Identity) -> Option<Attemp
     if identity.mode & KIND != REGULAR {
         return None;
     }
-    // SAFETY: only whether there is an entry counts; the value is not read.
-    let by_inode = unsafe { FILES.get(identity.file) }.is_some();
+    let by_inode = lists::file(identity.file).is_some();
     if !by_inode && identity.mode & EXECUTABLE == 0 {
         return None;
     }
     let mut name = MaybeUninit::uninit();
     let name = Text::begin(&mut name);
     let unread = file::entry_name(Known::new(dentry), name).is_none();
-    // SAFETY: as above.
-    if by_inode || unread || unsafe { NAMES.get(name.as_name()) }.is_some() {
+    if by_inode || unread || lists::name(name).is_some() {
         Some(Attempt { agent, target: 0, file: identity.file, name: *name.as_name() })
     } else {
         None

@@ -18,7 +18,6 @@ use holdpoint_abi::{Counter, FileKey, NAME_LENGTH, Name, without};
 
 use crate::{
     count,
-    kernel::task,
     maps::WITHOUT,
     tag::{self, Tag},
 };
@@ -26,7 +25,7 @@ use crate::{
 const EPERM: i32 = -1;
 /// Zero: the hook has no objection.
 pub const PASS: i32 = 0;
-/// The agent of a task of which it is not known whether it is one's.
+/// The agent where it cannot be told whose doing it is.
 const UNKNOWN: u32 = 0;
 
 /// What a refused attempt was about.
@@ -46,12 +45,11 @@ impl Attempt {
     }
 }
 
-/// The number of the current task's agent, [`UNKNOWN`] in doubt. None where it is no agent's.
+/// The number of the current task's agent. None where it is no agent's.
 #[inline(always)]
 pub fn current_agent() -> Option<u32> {
-    match tag::of(task::current()) {
+    match tag::of_current() {
         Tag::Agent(state) => Some(state.agent),
-        Tag::Doubt => Some(UNKNOWN),
         Tag::None | Tag::Becoming(_) => None,
     }
 }

@@ -4,13 +4,13 @@ use aya_ebpf::programs::LsmContext;
 use holdpoint_abi::{Counter, FileKey, TaskState};
 
 use super::{
-    PASS, UNKNOWN,
+    PASS,
     listed::{self, Identity},
     place, refuse,
 };
 use crate::{
     holds,
-    kernel::{Pointer, load, task},
+    kernel::{Pointer, load},
     maps::offset,
     tag::{self, Tag},
 };
@@ -34,48 +34,31 @@ pub fn opened(ctx: &LsmContext) -> i32 {
     if so_far != 0 {
         return so_far;
     }
-    let current = task::current();
-    if !task::has_storage(current) {
-        return PASS;
-    }
     let file: Pointer = ctx.arg(0);
     let flags: u32 = load(file, offset!(file_flags));
     if flags & TO_EXECUTE != 0 {
         return PASS;
     }
-    let state = match tag::of(current) {
-        Tag::Agent(state) => Some(state),
-        Tag::Doubt => None,
-        Tag::None | Tag::Becoming(_) => return PASS,
-    };
+    let Tag::Agent(state) = tag::of_current() else { return PASS };
     agent_opens(state, file)
 }
 
 #[inline(always)]
-fn agent_opens(mut state: Option<&mut TaskState>, file: Pointer) -> i32 {
+fn agent_opens(state: &mut TaskState, file: Pointer) -> i32 {
     let mode: u32 = load(file, offset!(file_mode));
+    if mode & BELOW != 0 && state.letting != 0 {
+        return PASS;
+    }
+    state.letting = 0;
     let dentry: Pointer = load(file, offset!(file_dentry));
     let identity = Identity::of_inode(load(file, offset!(file_inode)));
-    let agent = state.as_ref().map_or(UNKNOWN, |state| state.agent);
-    if let Some(state) = &mut state {
-        if mode & BELOW != 0 && state.letting != 0 {
-            return PASS;
-        }
-        state.letting = 0;
-    }
-    if let Some(attempt) = listed::attempt(agent, dentry, identity) {
-        let let_pass = match &state {
-            Some(state) => mode & CREATED != 0 || runs(state, attempt.file),
-            None => false,
-        };
-        if !let_pass {
+    if let Some(attempt) = listed::attempt(state.agent, dentry, identity) {
+        if mode & CREATED == 0 && !runs(state, attempt.file) {
             return refuse(Counter::ReadRefused, &attempt);
         }
-        if let Some(state) = &mut state {
-            state.letting = 1;
-        }
+        state.letting = 1;
     }
-    place::opened(agent, file, mode, identity.file)
+    place::opened(state.agent, file, mode, identity.file)
 }
 
 /// Whether the task runs this very file under an allowance: an interpreter opens its script.

@@ -2,7 +2,7 @@
 
 use core::mem::MaybeUninit;
 
-use holdpoint_abi::{Counter, FileKey, GUARDED_TREE, MAX_GUARDED_DEPTH, TREE_WORDS};
+use holdpoint_abi::{Counter, FileKey, GUARDED_TREE, Guard, MAX_GUARDED_DEPTH, TREE_WORDS};
 
 use super::{Attempt, PASS, listed::Identity, refuse};
 use crate::{
@@ -23,7 +23,8 @@ const OVERRIDES: u32 = 1 << 1;
 #[inline(always)]
 pub fn opened(agent: u32, file: Pointer, mode: u32, key: FileKey) -> i32 {
     let dentry: Pointer = load(file, offset!(file_dentry));
-    if is_tree(key.ino, || key) || is_below(dentry) {
+    // There always is a guard; without one nothing could be told apart.
+    if GUARD.get(0).is_none_or(|guard| is_tree(guard, key.ino, || key) || is_below(guard, dentry)) {
         return refuse(Counter::PlaceRefused, &about(agent, dentry));
     }
     if mode & WRITE != 0 && is_control_file(file) && is_mighty(file) {
@@ -57,8 +58,9 @@ pub fn about(agent: u32, dentry: Pointer) -> Attempt {
 /// Whether the entry is one of the daemon's directories, or lies in one, not too deep.
 #[inline(always)]
 pub fn is_inside(dentry: Pointer) -> bool {
+    let Some(guard) = GUARD.get(0) else { return true };
     let identity = Identity::of_entry(dentry);
-    identity.is_some_and(|it| is_tree(it.file.ino, || it.file)) || is_below(dentry)
+    identity.is_some_and(|it| is_tree(guard, it.file.ino, || it.file)) || is_below(guard, dentry)
 }
 
 /// Whether the entry is one of the daemon's directories, or one above it.
@@ -69,15 +71,20 @@ pub fn is_guarded(dentry: Pointer) -> bool {
 
 /// Whether the entry lies in one of the daemon's directories. Those above an entry always name something.
 #[inline(always)]
-fn is_below(dentry: Pointer) -> bool {
+fn is_below(guard: &Guard, dentry: Pointer) -> bool {
     let mut at: Pointer = load(dentry, offset!(dentry_parent));
     let mut depth = 0;
     while depth < MAX_GUARDED_DEPTH {
         let inode: Pointer = load(at, offset!(dentry_inode));
-        if is_tree(load(inode, offset!(inode_ino)), || Identity::of_inode(inode).file) {
+        if is_tree(guard, load(inode, offset!(inode_ino)), || Identity::of_inode(inode).file) {
             return true;
         }
-        at = load(at, offset!(dentry_parent));
+        let above: Pointer = load(at, offset!(dentry_parent));
+        // The root of a file system is its own parent.
+        if above == at {
+            return false;
+        }
+        at = above;
         depth += 1;
     }
     false
@@ -85,8 +92,7 @@ fn is_below(dentry: Pointer) -> bool {
 
 /// Whether an inode of this number is one of the daemon's directories. Of most this is said without looking further.
 #[inline(always)]
-fn is_tree(ino: u64, key: impl FnOnce() -> FileKey) -> bool {
-    let Some(guard) = GUARD.get(0) else { return true };
+fn is_tree(guard: &Guard, ino: u64, key: impl FnOnce() -> FileKey) -> bool {
     let word = (ino >> 6) as usize & (TREE_WORDS - 1);
     guard.trees[word] >> (ino & 63) & 1 != 0 && kind(key()) == GUARDED_TREE
 }

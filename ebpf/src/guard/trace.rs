@@ -3,7 +3,7 @@
 use aya_ebpf::programs::LsmContext;
 use holdpoint_abi::{Counter, PHASE_RUNNING, TaskState};
 
-use super::{Attempt, PASS, UNKNOWN, current_agent, refuse};
+use super::{Attempt, PASS, current_agent, refuse};
 use crate::{
     holds,
     kernel::{
@@ -50,11 +50,8 @@ pub fn offered(ctx: &LsmContext) -> i32 {
     }
     let parent: Task = ctx.arg(0);
     // A person's debugger may have it traced, whatever it runs.
-    let agent = match tag::of(parent) {
-        Tag::Agent(state) => state.agent,
-        Tag::Doubt => UNKNOWN,
-        Tag::None | Tag::Becoming(_) => return PASS,
-    };
+    let Tag::Agent(state) = tag::of(parent) else { return PASS };
+    let agent = state.agent;
     let current = task::current();
     if may_be_traced(current) { PASS } else { refuse(Counter::TraceRefused, &about(agent, current)) }
 }
@@ -65,8 +62,7 @@ pub fn offered(ctx: &LsmContext) -> i32 {
 pub fn may_execute(state: &TaskState, bprm: Known) -> bool {
     let dangers: u32 = bprm.value(offset!(bprm_unsafe));
     // The tracer of a task that has one is its `parent`.
-    let traced =
-        dangers & TRACED != 0 && matches!(tag::of(task::tracer(task::current())), Tag::Agent(_) | Tag::Doubt);
+    let traced = dangers & TRACED != 0 && matches!(tag::of(task::tracer(task::current())), Tag::Agent(_));
     if dangers & SHARED == 0 && !traced {
         return true;
     }
@@ -84,9 +80,9 @@ pub fn waits() {
 /// Notes that a new process shares the memory of the current one, as between vfork and exec, where that must not be
 /// traced. Threads are found by their process.
 #[inline(always)]
-pub fn begins(child: &mut TaskState, clone_flags: u64) {
+pub fn begins(parent: &TaskState, child: &mut TaskState, clone_flags: u64) {
     let shares = clone_flags & CLONE_VM != 0 && clone_flags & CLONE_THREAD == 0;
-    if shares && !may_be_traced(task::current()) {
+    if shares && !(may_be_traced_now(parent) && leader_has_not_waited(task::current(), parent)) {
         child.waited_at = holds::now();
     }
 }
@@ -95,13 +91,23 @@ pub fn begins(child: &mut TaskState, clone_flags: u64) {
 #[inline(always)]
 fn may_be_traced(target: Task) -> bool {
     let Tag::Agent(state) = tag::of(target) else { return false };
-    if state.hold != 0 || state.passing != 0 {
-        return false;
+    may_be_traced_now(state) && leader_has_not_waited(target, state)
+}
+
+#[inline(always)]
+fn may_be_traced_now(state: &TaskState) -> bool {
+    state.hold == 0
+        && state.passing == 0
+        && !holds::get(state.run).is_some_and(|hold| hold.phase == PHASE_RUNNING)
+}
+
+/// Whether no exec of the process was held since its program began. The first thread knows.
+#[inline(always)]
+fn leader_has_not_waited(task: Task, state: &TaskState) -> bool {
+    if state.tid == task::tgid(task) {
+        return state.waited_at == 0;
     }
-    if holds::get(state.run).is_some_and(|hold| hold.phase == PHASE_RUNNING) {
-        return false;
-    }
-    matches!(tag::of(task::group_leader(target)), Tag::Agent(first) if first.waited_at == 0)
+    matches!(tag::of(task::group_leader(task)), Tag::Agent(first) if first.waited_at == 0)
 }
 
 #[inline(always)]

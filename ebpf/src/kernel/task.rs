@@ -43,10 +43,10 @@ pub fn current() -> Task {
     unsafe { bpf_get_current_task_btf() }
 }
 
-/// Whether any BPF program keeps something with this task. Most tasks of a host: no, and that is all they pay.
+/// The thread id, in the initial pid namespace.
 #[inline(always)]
-pub fn has_storage(task: Task) -> bool {
-    known(task).value::<u64>(offset!(task_bpf_storage)) != 0
+pub fn tid(task: Task) -> u32 {
+    known(task).value(offset!(task_pid))
 }
 
 /// The thread group id, in the initial pid namespace.

@@ -49,6 +49,12 @@ impl Text {
         unsafe { &*self.0.as_ptr().cast() }
     }
 
+    /// The first eight bytes.
+    #[inline(always)]
+    pub fn first_word(&self) -> u64 {
+        self.0[0]
+    }
+
     /// Whether these are the same words.
     #[inline(always)]
     pub fn is(&self, words: &[u64]) -> bool {

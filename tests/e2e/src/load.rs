@@ -11,7 +11,8 @@ use crate::{
         agent::Agent,
         api::CONTROL_SOCKET,
         cli::{User, shell},
-        daemon, programs,
+        daemon, maps, programs,
+        wait::eventually,
     },
 };
 
@@ -53,6 +54,7 @@ fn under_heavy_load_nothing_listed_runs_and_every_child_is_tagged() {
         connects.join(" "),
         connects.join(" ")
     );
+    let tagged_before = maps::tags().len();
     let mut agents: Vec<Agent> =
         (0..AGENTS).map(|_| Agent::start_as(User::Root, &["sh", "-c", &line])).collect();
     let begun = Instant::now();
@@ -76,4 +78,10 @@ fn under_heavy_load_nothing_listed_runs_and_every_child_is_tagged() {
     );
     assert_eq!((count("connected"), refused), (0, all), "children without a tag");
     assert!(held > seconds && refused > AGENTS, "it was no load");
+    drop(agents);
+    // None is left over, and none was taken away twice.
+    eventually("the tags of what has ended are gone", || (maps::tags().len() <= tagged_before).then_some(()));
+    eventually("what is counted is there", || {
+        (maps::counted_tags() == u64::try_from(maps::tags().len()).unwrap()).then_some(())
+    });
 }

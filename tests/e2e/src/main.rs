@@ -36,6 +36,7 @@ mod scopes;
 mod service;
 mod silent;
 mod support;
+mod tags;
 mod upgrade;
 mod volume;
 
@@ -52,6 +53,7 @@ fn main() -> std::process::ExitCode {
         altering::TESTS,
         reaching::TESTS,
         access::TESTS,
+        tags::TESTS,
         scopes::TESTS,
         lifecycle::TESTS,
         declared::TESTS,

@@ -1,7 +1,9 @@
 //! The kernel half's maps in the hands of root: how a gate is broken that is attached, and pinned.
 
-use aya::maps::{HashMap, Map, MapData};
-use holdpoint_abi::{Allowance, FileKey, Hold, Listed, MAX_HOLDS, NAME_LENGTH};
+use aya::maps::{Array, HashMap, Map, MapData};
+use holdpoint_abi::{
+    Allowance, FileKey, Hold, Listed, MAX_HOLDS, MAX_TASKS, NAME_LENGTH, TAG_SLOTS, TaskState,
+};
 
 const MAPS: &str = "/sys/fs/bpf/holdpoint/maps";
 
@@ -30,6 +32,75 @@ pub(crate) fn holds() -> usize {
 pub(crate) fn empty_lists() {
     empty::<NAME_LENGTH, { size_of::<Listed>() }>("names");
     empty::<{ size_of::<FileKey>() }, { size_of::<Listed>() }>("files");
+}
+
+/// The tag of a thread: where it is kept, and what it says.
+pub(crate) type TagEntry = ([u8; 8], [u8; size_of::<TaskState>()]);
+
+/// The tags of all threads.
+pub(crate) fn tags() -> Vec<TagEntry> {
+    open::<8, { size_of::<TaskState>() }>("tasks").iter().flatten().collect()
+}
+
+/// How many tags are counted.
+pub(crate) fn counted_tags() -> u64 {
+    tag_counts().iter().sum()
+}
+
+/// Puts tags where they were, and counts them, as where the end of their threads had gone unnoticed. Tags that come and go
+/// meanwhile may be counted wrongly: the gate is of no use for anything else afterwards.
+pub(crate) fn put_tags_back(tags: &[TagEntry]) {
+    let mut map = open("tasks");
+    for (address, state) in tags {
+        count_one_more(u64::from_ne_bytes(*address));
+        map.insert(address, state, 0).unwrap();
+    }
+}
+
+type Counts = Array<MapData, [u64; TAG_SLOTS]>;
+
+fn counts() -> Counts {
+    let data = MapData::from_pin(format!("{MAPS}/tag_counts")).unwrap();
+    Counts::try_from(Map::Array(data)).unwrap()
+}
+
+fn tag_counts() -> [u64; TAG_SLOTS] {
+    counts().get(&0, 0).unwrap()
+}
+
+/// The slot is chosen as in `ebpf/src/tag.rs`.
+fn count_one_more(address: u64) {
+    let slot = usize::try_from((address >> 6 ^ address >> 18) % TAG_SLOTS as u64).unwrap();
+    let mut now = tag_counts();
+    now[slot] += 1;
+    counts().set(0, now, 0).unwrap();
+}
+
+/// A map of tags without room for another one. There is room again when this goes.
+pub(crate) struct NoRoomForTags(Bytes<8, { size_of::<TaskState>() }>);
+
+impl NoRoomForTags {
+    pub(crate) fn begin() -> Self {
+        let mut map = open("tasks");
+        // No task lies at such an address.
+        for address in (1..=u64::try_from(MAX_TASKS).unwrap()).map(u64::to_ne_bytes) {
+            if map.insert(address, [0; size_of::<TaskState>()], 0).is_err() {
+                return Self(map);
+            }
+        }
+        let more = map.insert(u64::MAX.to_ne_bytes(), [0; size_of::<TaskState>()], 0);
+        assert!(more.is_err(), "there is still room for tags");
+        Self(map)
+    }
+}
+
+impl Drop for NoRoomForTags {
+    fn drop(&mut self) {
+        for address in (1..=u64::try_from(MAX_TASKS).unwrap()).map(u64::to_ne_bytes) {
+            // Not all of them may have found room.
+            let _missing = self.0.remove(&address);
+        }
+    }
 }
 
 /// A map of answers without room for another one: what is held cannot be denied, nor let go. There is room again when
