@@ -139,16 +139,26 @@ pub struct TaskState {
 /// When it is full, forks of agents fail with EAGAIN and `fork_refused` counts them.
 pub const MAX_TASKS: usize = 32_768;
 
-/// Value of the one entry of the `tag_counts` map: how many threads of agents have an address that falls into a slot.
-/// Most threads of a host fall into one with none, and are not looked up.
+/// Value of the one entry of the `tag_slots` map: what can be said of a thread without a look into `tasks`. Its address
+/// falls into one of the slots.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TagCounts {
-    /// How many.
-    pub slots: [u64; TAG_SLOTS],
+pub struct TagSlots {
+    /// The slots.
+    pub slots: [TagSlot; TAG_SLOTS],
 }
 
-/// Slots of [`TagCounts`]: a power of two. With a hundred threads of agents, two of a hundred others are looked up in vain.
+/// What is known of the threads whose addresses fall into this slot. Of most threads of a host: that they are nobody's.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TagSlot {
+    /// How many entries of `tasks` fall into it.
+    pub count: u64,
+    /// The address of a thread that is an agent's, and of which an opening needs to know no more; or zero.
+    pub known: u64,
+}
+
+/// Slots of [`TagSlots`]: a power of two. With a hundred threads of agents, two of a hundred others are looked up in vain.
 pub const TAG_SLOTS: usize = 4_096;
 
 /// Value of the `holds` map, keyed by hold id: the truth about one held action, from hold to exit.

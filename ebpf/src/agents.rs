@@ -109,6 +109,7 @@ pub fn declared(task: Task) -> Option<u32> {
 fn tagged(state: &mut TaskState, agent: u32) {
     state.becoming = 0;
     state.agent = agent;
+    tag::know_current();
     count::add(Counter::AgentsDeclared);
     let Some(meta) = META.get_ptr_mut(0) else { return };
     let now = holds::now();

@@ -43,10 +43,12 @@ pub fn visit(task: Task) {
             if agent == NONE {
                 return;
             }
-            match tag::place(task).get_or_create() {
+            let place = tag::place(task);
+            match place.get_or_create() {
                 Some(state) => {
                     state.tid = task::tid(task);
                     state.agent = agent;
+                    place.know();
                     attaching.tagged += 1;
                 }
                 None => attaching.failed += 1,
@@ -70,6 +72,7 @@ pub fn forked(ctx: &BtfTracePointContext) {
             let Tag::Agent(parent) = tag::of_current() else { return };
             let Some(state) = place.create() else { return };
             inherit(parent, state);
+            place.know();
             state
         }
     };

@@ -36,6 +36,7 @@ pub fn inherit(ctx: &LsmContext) -> i32 {
         return EAGAIN;
     };
     attach::inherit(parent, state);
+    place.know();
     // A thread lives in the same program as its parent; a process is another one.
     trace::begins(parent, state, clone_flags);
     state.run = if clone_flags & CLONE_THREAD != 0 { parent.run } else { 0 };

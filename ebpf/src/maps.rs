@@ -8,7 +8,7 @@ use holdpoint_abi::{
     Allowance, Attaching, COUNTER_SLOTS, Declared, Doorbell, FILINGS_BYTES, FileKey, Filing, Guard, Guarded,
     Hold, Listed, ListedBits, MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_FILES, MAX_GUARDED, MAX_HOLDS, MAX_NAMES,
     MAX_TASKS, MAX_TOLD, MAX_UNIT_PATTERNS, Meta, Name, Offsets, Place, REFUSALS_BYTES, RING_BYTES, Refusal,
-    Retry, TagCounts, TaskState, Telling, Told, UnitPattern,
+    Retry, TagSlots, TaskState, Telling, Told, UnitPattern,
 };
 
 /// What is kept of each thread of an agent's, by the address of its task.
@@ -16,8 +16,8 @@ use holdpoint_abi::{
 pub static TASKS: HashMap<u64, TaskState, MAX_TASKS> = HashMap::new();
 
 /// Whether to look there at all.
-#[btf_map(name = "tag_counts")]
-pub static TAG_COUNTS: Array<TagCounts, 1> = Array::new();
+#[btf_map(name = "tag_slots")]
+pub static SLOTS: Array<TagSlots, 1> = Array::new();
 
 /// The truth about each held action.
 #[btf_map(name = "holds")]

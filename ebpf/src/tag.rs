@@ -7,12 +7,12 @@
 use core::arch::asm;
 
 use aya_ebpf::helpers::generated::bpf_get_current_task;
-use holdpoint_abi::{Counter, TAG_SLOTS, TaskState};
+use holdpoint_abi::{Counter, TAG_SLOTS, TagSlot, TaskState};
 
 use crate::{
     count,
     kernel::task::{self, Task},
-    maps::{TAG_COUNTS, TASKS},
+    maps::{SLOTS, TASKS},
 };
 
 /// What is known of a task.
@@ -23,6 +23,43 @@ pub enum Tag {
     Agent(&'static mut TaskState),
     /// It is not, and has begun, now or some time ago, an exec that makes it one.
     Becoming(&'static mut TaskState),
+}
+
+/// What can be said of the current task without a look-up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Glance {
+    /// It is not an agent's.
+    Nobodys,
+    /// It is an agent's, and nothing else is known.
+    Agents,
+    /// It has to be looked up.
+    Unclear,
+}
+
+/// Glances at the current task. Of most tasks of a host this says enough.
+#[inline(always)]
+pub fn glance() -> Glance {
+    let address = current_address();
+    let Some(slot) = slot(address) else { return Glance::Unclear };
+    if count_of(slot) == 0 {
+        Glance::Nobodys
+    } else if known_of(slot) == address {
+        Glance::Agents
+    } else {
+        Glance::Unclear
+    }
+}
+
+/// A glance at the current task, an agent's, is enough from now on.
+#[inline(always)]
+pub fn know_current() {
+    Place(current_address()).know();
+}
+
+/// The current task has to be looked up from now on.
+#[inline(always)]
+pub fn forget_current() {
+    Place(current_address()).forget();
 }
 
 /// Looks the current task up.
@@ -65,14 +102,32 @@ impl Place {
     #[inline(always)]
     pub fn create(self) -> Option<&'static mut TaskState> {
         // Counted before it is there: whoever finds no count looks no further.
-        let counted = counted(self.0)?;
-        add(counted, 1);
+        let slot = slot(self.0)?;
+        add(slot, 1);
         let new = u64::from(aya_ebpf::bindings::BPF_NOEXIST);
         if TASKS.insert(self.0, &NEW, new).is_err() {
-            add(counted, u64::MAX);
+            add(slot, u64::MAX);
         }
         // Where there was no room there is none; where another was faster there is that one's.
         get(self.0)
+    }
+
+    /// A glance at the task, an agent's, is enough from now on, unless another one has the slot.
+    #[inline(always)]
+    pub fn know(self) {
+        if let Some(slot) = slot(self.0) {
+            write(slot, self.0);
+        }
+    }
+
+    /// The task has to be looked up from now on.
+    #[inline(always)]
+    fn forget(self) {
+        if let Some(slot) = slot(self.0)
+            && known_of(slot) == self.0
+        {
+            write(slot, 0);
+        }
     }
 
     /// Forgets what is kept for a task that is just being made: it is of one that had its place before.
@@ -122,11 +177,15 @@ fn look_up(address: u64) -> Tag {
 
 #[inline(always)]
 fn remove(address: u64) -> bool {
-    let Some(counted) = counted(address) else { return false };
+    let Some(slot) = slot(address) else { return false };
+    if count_of(slot) == 0 {
+        return false;
+    }
+    Place(address).forget();
     // Only one succeeds in removing an entry: each is taken off the count once.
-    let removed = read(counted) != 0 && TASKS.remove(address).is_ok();
+    let removed = TASKS.remove(address).is_ok();
     if removed {
-        add(counted, u64::MAX);
+        add(slot, u64::MAX);
     }
     removed
 }
@@ -139,33 +198,46 @@ fn get(address: u64) -> Option<&'static mut TaskState> {
     unsafe { state.as_mut() }
 }
 
-/// Whether a tagged task has an address like this one.
+/// Whether an entry falls into the slot of this address.
 #[inline(always)]
 fn is_counted(address: u64) -> bool {
     // Without the map nothing can be said, and the look-up decides.
-    counted(address).is_none_or(|counted| read(counted) != 0)
+    slot(address).is_none_or(|slot| count_of(slot) != 0)
 }
 
-/// Where it is counted how many tagged tasks have an address like this one.
+/// The slot into which an address falls.
 #[inline(always)]
-fn counted(address: u64) -> Option<*mut u64> {
-    let counts = TAG_COUNTS.get_ptr_mut(0)?;
-    let slot = (address >> 6 ^ address >> 18) as usize & (TAG_SLOTS - 1);
+fn slot(address: u64) -> Option<*mut TagSlot> {
+    let slots = SLOTS.get_ptr_mut(0)?;
+    let index = (address >> 6 ^ address >> 18) as usize & (TAG_SLOTS - 1);
     // SAFETY: the slot of an array map is memory for ever.
-    Some(unsafe { &raw mut (*counts).slots[slot] })
+    Some(unsafe { &raw mut (*slots).slots[index] })
 }
 
 #[inline(always)]
-fn read(counted: *mut u64) -> u64 {
-    // SAFETY: the pointer is one of `counted`. What is written there is written whole.
-    unsafe { counted.read_volatile() }
+fn count_of(slot: *mut TagSlot) -> u64 {
+    // SAFETY: the pointer is one of `slot`. What is written there is written whole.
+    unsafe { (&raw const (*slot).count).read_volatile() }
+}
+
+#[inline(always)]
+fn known_of(slot: *mut TagSlot) -> u64 {
+    // SAFETY: as above.
+    unsafe { (&raw const (*slot).known).read_volatile() }
 }
 
 /// Adds at once, whatever other processors do meanwhile. The core library has no such addition for BPF.
 #[inline(always)]
-fn add(counted: *mut u64, number: u64) {
-    // SAFETY: the pointer is one of `counted`, and all write there in this way.
-    unsafe { asm!("lock *(u64 *)({} + 0) += {}", in(reg) counted, in(reg) number) };
+fn add(slot: *mut TagSlot, number: u64) {
+    // SAFETY: the pointer is one of `slot`, the count is its first field, and all write there in this way.
+    unsafe { asm!("lock *(u64 *)({} + 0) += {}", in(reg) slot, in(reg) number) };
+}
+
+/// Whichever of two that write at once is later: both are right, or the other one was just taken away.
+#[inline(always)]
+fn write(slot: *mut TagSlot, known: u64) {
+    // SAFETY: the pointer is one of `slot`.
+    unsafe { (&raw mut (*slot).known).write_volatile(known) };
 }
 
 #[inline(always)]

@@ -85,11 +85,12 @@ pub(crate) fn go_on(hold: &Hold, tags: &Tags) {
     while pid > 1 && parents.len() < MAX_PARENTS {
         let Ok(process) = Process::open(pid) else { break };
         let Some(stat) = process::stat(pid) else { break };
-        let Ok(state) = tags.get(&process) else { break };
-        if state.agent != hold.agent {
-            break;
-        }
-        if is_stopped(stat.state) && state.stop_sent_at >= hold.held_at {
+        // Looking a tag up is the dearest of this, and most parents run.
+        if is_stopped(stat.state)
+            && let Ok(state) = tags.get(&process)
+            && state.agent == hold.agent
+            && state.stop_sent_at >= hold.held_at
+        {
             parents.push(process);
         }
         pid = stat.parent;

@@ -7,7 +7,7 @@ use holdpoint_abi::{
     Allowance, Attaching, COUNTER_COUNT, COUNTER_SLOTS, DECLARED_ANY, DECLARED_UNITS, Declared,
     FILINGS_BYTES, FileKey, Guard, Guarded, Hold, Listed, ListedBits, MAX_AGENT_CGROUPS, MAX_DECLARED,
     MAX_FILES, MAX_GUARDED, MAX_HOLDS, MAX_NAMES, MAX_TASKS, MAX_TOLD, MAX_UNIT_PATTERNS, Meta, NAME_LENGTH,
-    Name, Place, REFUSALS_BYTES, RING_BYTES, Retry, TagCounts, TaskState, Telling, Told, UnitPattern,
+    Name, Place, REFUSALS_BYTES, RING_BYTES, Retry, TagSlots, TaskState, Telling, Told, UnitPattern,
 };
 
 use super::{
@@ -33,7 +33,7 @@ pub(super) struct MapShape {
 /// All maps.
 pub(super) const MAPS: [MapShape; 22] = [
     shape::<u64, TaskState>("tasks", MapType::Hash, MAX_TASKS),
-    shape::<u32, TagCounts>("tag_counts", MapType::Array, 1),
+    shape::<u32, TagSlots>("tag_slots", MapType::Array, 1),
     shape::<u64, Hold>("holds", MapType::Hash, MAX_HOLDS),
     shape::<u64, Allowance>("allowances", MapType::Hash, MAX_HOLDS),
     shape::<FileKey, Listed>("files", MapType::Hash, MAX_FILES),

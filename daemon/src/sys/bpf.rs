@@ -32,7 +32,7 @@ struct BatchAttr {
 }
 
 /// Elements that are read at once: more than a bucket of any of our maps has.
-const BATCH: usize = 1024;
+const BATCH: usize = 256;
 
 /// The part of `union bpf_attr` for pins.
 #[repr(C)]

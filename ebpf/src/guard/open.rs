@@ -4,7 +4,7 @@ use aya_ebpf::programs::LsmContext;
 use holdpoint_abi::{Counter, FileKey, TaskState};
 
 use super::{
-    PASS,
+    PASS, UNKNOWN,
     listed::{self, Identity},
     place, refuse,
 };
@@ -12,7 +12,7 @@ use crate::{
     holds,
     kernel::{Pointer, load},
     maps::offset,
-    tag::{self, Tag},
+    tag::{self, Glance, Tag},
 };
 
 /// `__FMODE_EXEC`: the kernel opens the file to execute it. A program cannot set it: it is in none of the flags of
@@ -34,31 +34,42 @@ pub fn opened(ctx: &LsmContext) -> i32 {
     if so_far != 0 {
         return so_far;
     }
+    let glance = tag::glance();
+    if glance == Glance::Nobodys {
+        return PASS;
+    }
     let file: Pointer = ctx.arg(0);
     let flags: u32 = load(file, offset!(file_flags));
     if flags & TO_EXECUTE != 0 {
         return PASS;
     }
-    let Tag::Agent(state) = tag::of_current() else { return PASS };
-    agent_opens(state, file)
+    let mode: u32 = load(file, offset!(file_mode));
+    // Of a task that is known an opening has not been let pass, or another one came after it.
+    if glance == Glance::Unclear || mode & BELOW != 0 {
+        let Tag::Agent(state) = tag::of_current() else { return PASS };
+        if mode & BELOW != 0 && state.letting != 0 {
+            return PASS;
+        }
+        state.letting = 0;
+        tag::know_current();
+    }
+    agent_opens(file, mode)
 }
 
 #[inline(always)]
-fn agent_opens(state: &mut TaskState, file: Pointer) -> i32 {
-    let mode: u32 = load(file, offset!(file_mode));
-    if mode & BELOW != 0 && state.letting != 0 {
-        return PASS;
-    }
-    state.letting = 0;
+fn agent_opens(file: Pointer, mode: u32) -> i32 {
     let dentry: Pointer = load(file, offset!(file_dentry));
     let identity = Identity::of_inode(load(file, offset!(file_inode)));
-    if let Some(attempt) = listed::attempt(state.agent, dentry, identity) {
+    if let Some(mut attempt) = listed::attempt(UNKNOWN, dentry, identity) {
+        let Tag::Agent(state) = tag::of_current() else { return PASS };
         if mode & CREATED == 0 && !runs(state, attempt.file) {
+            attempt.agent = state.agent;
             return refuse(Counter::ReadRefused, &attempt);
         }
         state.letting = 1;
+        tag::forget_current();
     }
-    place::opened(state.agent, file, mode, identity.file)
+    place::opened(file, mode, identity.file)
 }
 
 /// Whether the task runs this very file under an allowance: an interpreter opens its script.

@@ -4,7 +4,7 @@ use core::mem::MaybeUninit;
 
 use holdpoint_abi::{Counter, FileKey, GUARDED_TREE, Guard, MAX_GUARDED_DEPTH, TREE_WORDS};
 
-use super::{Attempt, PASS, listed::Identity, refuse};
+use super::{Attempt, PASS, UNKNOWN, current_agent, listed::Identity, refuse};
 use crate::{
     kernel::{Known, Pointer, file, load, text::Text},
     maps::{GUARD, GUARDED, offset},
@@ -19,16 +19,16 @@ const CGROUP: u64 = 0x27_e0eb;
 /// The bit of `CAP_DAC_OVERRIDE` in the first word of a set of capabilities.
 const OVERRIDES: u32 = 1 << 1;
 
-/// An agent opens this, which is not listed.
+/// An agent opens this, which is not listed, or which it may open.
 #[inline(always)]
-pub fn opened(agent: u32, file: Pointer, mode: u32, key: FileKey) -> i32 {
+pub fn opened(file: Pointer, mode: u32, key: FileKey) -> i32 {
     let dentry: Pointer = load(file, offset!(file_dentry));
     // There always is a guard; without one nothing could be told apart.
     if GUARD.get(0).is_none_or(|guard| is_tree(guard, key.ino, || key) || is_below(guard, dentry)) {
-        return refuse(Counter::PlaceRefused, &about(agent, dentry));
+        return refuse(Counter::PlaceRefused, &about(current_agent().unwrap_or(UNKNOWN), dentry));
     }
     if mode & WRITE != 0 && is_control_file(file) && is_mighty(file) {
-        return refuse(Counter::CgroupRefused, &about(agent, dentry));
+        return refuse(Counter::CgroupRefused, &about(current_agent().unwrap_or(UNKNOWN), dentry));
     }
     PASS
 }

@@ -15,7 +15,8 @@ impl Random {
         }
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    /// A number below the end.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

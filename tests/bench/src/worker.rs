@@ -24,14 +24,8 @@ use crate::{
     spawn::{self, Spawner},
 };
 
-/// Runs that are not measured, before a block of so many.
-///
-/// What a change of the set-up has left to be done gets done. And the kernel frees files and tasks a grace period after
-/// they were closed or ended: in a block from a standstill it may do so for none or for most of them, which moves the
-/// figure of an open by 350 instructions. After as many, each run pays for the freeing of one.
-pub(crate) const fn warm_up(count: u32) -> u32 {
-    count
-}
+/// Spawns that are not measured, before each block.
+pub(crate) const WARM_UP: u32 = 5;
 
 /// Carries out orders until there are no more.
 pub(crate) fn run() -> anyhow::Result<()> {
@@ -50,11 +44,14 @@ fn carry_out(spawner: &Spawner, line: &str) -> anyhow::Result<String> {
     match words.as_slice() {
         ["spawn", count, program] => {
             let program = CString::new(*program)?;
-            measure(count.parse()?, || spawner.run(&program))
+            measure(WARM_UP, count.parse()?, || spawner.run(&program))
         }
         ["open", count, file] => {
             let file = CString::new(*file)?;
-            measure(count.parse()?, || {
+            let count = count.parse()?;
+            // The kernel frees files a grace period after they were closed: a block from a standstill would see none or
+            // most of them freed, 350 instructions for each. After as many opens, each pays for the freeing of one.
+            measure(count, count, || {
                 drop(open(file.as_c_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?);
                 Ok(())
             })
@@ -74,9 +71,9 @@ fn carry_out(spawner: &Spawner, line: &str) -> anyhow::Result<String> {
     }
 }
 
-/// The instructions of `count` runs.
-fn measure(count: u32, mut run: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<String> {
-    for _ in 0..warm_up(count) {
+/// The instructions of `count` runs, after some that are not measured.
+fn measure(warm_up: u32, count: u32, mut run: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<String> {
+    for _ in 0..warm_up {
         run()?;
     }
     let begun = clock::now()?;

@@ -35,10 +35,10 @@ struct Extent {
 }
 
 /// What the document is made of.
-const WHOLE: Extent = Extent { rounds: 100, votes: 50, starts: 10, crowd: 1_000 };
+const WHOLE: Extent = Extent { rounds: 25, votes: 50, starts: 10, crowd: 1_000 };
 
 /// To see whether it works.
-const QUICK: Extent = Extent { rounds: 6, votes: 5, starts: 2, crowd: 20 };
+const QUICK: Extent = Extent { rounds: 4, votes: 5, starts: 2, crowd: 20 };
 
 /// Measures on the kernels that are wanted. A whole measurement goes into the document, a quick one does not.
 pub(crate) fn run(options: &BenchOptions) -> anyhow::Result<ExitCode> {

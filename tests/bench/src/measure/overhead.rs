@@ -22,7 +22,7 @@ use crate::{
     process,
     random::Random,
     report::{Line, Pairs},
-    worker::warm_up,
+    worker::WARM_UP,
 };
 
 /// Short enough that a round is over before much drifts, long enough for some ticks of the timer in each block.
@@ -30,6 +30,12 @@ const SPAWNS: u32 = 20;
 const OPENS: u32 = 2_000;
 /// For the runs of each program.
 const COUNTED_SPAWNS: u32 = 200;
+
+/// Blocks of a case in a round.
+const BLOCKS: usize = 3;
+/// Blocks of each process that are not measured, after the gate was switched: some 75 spawns. So long the kernel pays for
+/// the switch.
+const AFTER_SWITCH: usize = 2;
 
 /// What most openings are of: a file that nobody executes.
 const FILE: &str = "/etc/passwd";
@@ -53,6 +59,12 @@ enum Case {
     Second,
     Fanotify,
     Seccomp,
+}
+
+impl Case {
+    fn has_gate(self) -> bool {
+        matches!(self, Self::Untagged { gate: true } | Self::Tagged { gate: true })
+    }
 }
 
 const SPAWN_CASES: [Case; 7] = [
@@ -150,17 +162,35 @@ impl Stage {
     ) -> anyhow::Result<Round> {
         let mut order = cases.to_vec();
         random.shuffle(&mut order);
+        let first = random.below(2) == 0;
+        order.sort_by_key(|case| case.has_gate() != first);
         let mut round = Round::new();
+        let mut gate = None;
         for case in order {
-            round.push((case, self.measure(case, block)?));
+            // What the kernel has to do after a switch, and pays in many spawns after it, is nobody's.
+            if gate.replace(case.has_gate()) != Some(case.has_gate()) {
+                for other in
+                    [case, Case::Untagged { gate: case.has_gate() }, Case::Tagged { gate: case.has_gate() }]
+                {
+                    for _ in 0..AFTER_SWITCH {
+                        self.measure(other, block)?;
+                    }
+                }
+            }
+            let mut figures = Vec::new();
+            for _ in 0..BLOCKS {
+                figures.push(self.measure(case, block)?);
+            }
+            round.push((case, mean(&figures)));
         }
         Ok(round)
     }
 
     fn measure(&mut self, case: Case, block: fn(&mut Worker) -> anyhow::Result<f64>) -> anyhow::Result<f64> {
-        match case {
-            Case::Untagged { gate: true } | Case::Tagged { gate: true } => self.gate.attach()?,
-            _ => self.gate.detach(),
+        if case.has_gate() {
+            self.gate.attach()?;
+        } else {
+            self.gate.detach();
         }
         if case == Case::Fanotify {
             self.watch.mark()?;
@@ -200,6 +230,10 @@ impl Stage {
     }
 }
 
+fn mean(figures: &[f64]) -> f64 {
+    figures.iter().sum::<f64>() / figures.len() as f64
+}
+
 /// Has the kernel count what each program runs. It costs something itself, so no other figure is taken meanwhile.
 fn programs(gate: &Gate, worker: &mut Worker, process: &str) -> anyhow::Result<()> {
     let counting = aya::sys::enable_stats(aya::sys::Stats::RunTime)?;
@@ -210,8 +244,7 @@ fn programs(gate: &Gate, worker: &mut Worker, process: &str) -> anyhow::Result<(
     for (before, after) in before.iter().zip(&after) {
         let name = &after.program;
         let (runs, instructions) = (after.count - before.count, after.instructions - before.instructions);
-        Line::Program { name, process, spawns: COUNTED_SPAWNS + warm_up(COUNTED_SPAWNS), runs, instructions }
-            .print()?;
+        Line::Program { name, process, spawns: COUNTED_SPAWNS + WARM_UP, runs, instructions }.print()?;
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ pub(crate) fn tags() -> Vec<TagEntry> {
 
 /// How many tags are counted.
 pub(crate) fn counted_tags() -> u64 {
-    tag_counts().iter().sum()
+    slots().iter().map(|[count, _]| count).sum()
 }
 
 /// Puts tags where they were, and counts them, as where the end of their threads had gone unnoticed. Tags that come and go
@@ -57,23 +57,24 @@ pub(crate) fn put_tags_back(tags: &[TagEntry]) {
     }
 }
 
-type Counts = Array<MapData, [u64; TAG_SLOTS]>;
+/// Of each slot how many there are, and which is known.
+type Slots = [[u64; 2]; TAG_SLOTS];
 
-fn counts() -> Counts {
-    let data = MapData::from_pin(format!("{MAPS}/tag_counts")).unwrap();
-    Counts::try_from(Map::Array(data)).unwrap()
+fn slot_map() -> Array<MapData, Slots> {
+    let data = MapData::from_pin(format!("{MAPS}/tag_slots")).unwrap();
+    Array::try_from(Map::Array(data)).unwrap()
 }
 
-fn tag_counts() -> [u64; TAG_SLOTS] {
-    counts().get(&0, 0).unwrap()
+fn slots() -> Slots {
+    slot_map().get(&0, 0).unwrap()
 }
 
 /// The slot is chosen as in `ebpf/src/tag.rs`.
 fn count_one_more(address: u64) {
     let slot = usize::try_from((address >> 6 ^ address >> 18) % TAG_SLOTS as u64).unwrap();
-    let mut now = tag_counts();
-    now[slot] += 1;
-    counts().set(0, now, 0).unwrap();
+    let mut now = slots();
+    now[slot] = [now[slot][0] + 1, address];
+    slot_map().set(0, now, 0).unwrap();
 }
 
 /// A map of tags without room for another one. There is room again when this goes.
