@@ -20,6 +20,9 @@ const LONGEST: u32 = 4_200;
 /// One input may take so many seconds. A longer one counts as a failure.
 const INPUT_LIMIT: u32 = 10;
 
+/// Files that are chosen for the repository, of each target.
+const CHOSEN: usize = 60;
+
 /// Megabytes of memory.
 const MEMORY_LIMIT: u32 = 1_024;
 
@@ -80,17 +83,34 @@ impl Fuzzer {
         Ok(command::status(&mut command)?.success())
     }
 
-    /// Puts into the repository what reaches code that nothing there reaches, and takes out what reaches no code of its own.
+    /// Chooses anew what of all that was found is in the repository: a few files that reach the most code between them. What
+    /// somebody gave a name stays.
     fn keep(&self, target: &str) -> anyhow::Result<()> {
         let (corpus, found) = (self.corpus(target), self.found(target));
-        let merged = found.with_extension("merged");
+        let (merged, control) = (found.with_extension("merged"), found.with_extension("control"));
         cache::discard(&merged);
+        cache::discard(&control);
         cache::create_dir(&merged)?;
         let mut command = self.libfuzzer(target, &[&merged, &corpus, &found]);
-        // How often code is reached does not count: that would keep thousands of files.
-        command::run(command.args(["-merge=1", "-use_counters=0"])).context("minimise the corpus")?;
-        cache::discard(&corpus);
-        fs::rename(&merged, &corpus).with_context(|| format!("complete {}", corpus.display()))
+        // How often code is reached does not count: that would be thousands of files.
+        command.args(["-merge=1", "-use_counters=0"]);
+        command.arg(format!("-merge_control_file={}", control.display()));
+        command::run(&mut command).context("see what the files reach")?;
+        let text = fs::read_to_string(&control).with_context(|| format!("read {}", control.display()))?;
+        let chosen: Vec<PathBuf> = chosen(&text).into_iter().map(PathBuf::from).collect();
+        for old in fs::read_dir(&corpus).context("list the corpus")?.flatten() {
+            let is_kept = chosen.contains(&old.path()) || !is_hash(&old.file_name().to_string_lossy());
+            if !is_kept {
+                cache::discard(&old.path());
+            }
+        }
+        for new in chosen.iter().filter(|path| path.starts_with(&found)) {
+            let name = new.file_name().context("name what was found")?;
+            fs::copy(new, corpus.join(name)).with_context(|| format!("keep {}", new.display()))?;
+        }
+        cache::discard(&merged);
+        cache::discard(&control);
+        Ok(())
     }
 
     fn libfuzzer(&self, target: &str, directories: &[&Path]) -> Command {
@@ -108,5 +128,48 @@ impl Fuzzer {
     /// What was found and is not in the repository.
     fn found(&self, target: &str) -> PathBuf {
         self.directory.join("found").join(target)
+    }
+}
+
+/// The files that reach the most code which those before them do not, by libFuzzer's own account of a merge: the number of
+/// files and of those of the first directory, the names, and then lines of which `FT N …` names what the Nth file reaches
+/// anew.
+fn chosen(account: &str) -> Vec<&str> {
+    let mut lines = account.lines();
+    let count: usize = lines.next().and_then(|line| line.parse().ok()).unwrap_or(0);
+    let names: Vec<&str> = lines.by_ref().skip(1).take(count).collect();
+    let reached = |line: &str| {
+        let mut words = line.strip_prefix("FT ")?.split(' ');
+        Some((words.next()?.parse::<usize>().ok()?, words.count()))
+    };
+    let mut files: Vec<(usize, usize)> =
+        lines.filter_map(reached).filter(|(_, reached)| *reached > 0).collect();
+    files.sort_by_key(|(_, reached)| std::cmp::Reverse(*reached));
+    files.iter().take(CHOSEN).filter_map(|(index, _)| names.get(*index).copied()).collect()
+}
+
+/// Whether libFuzzer named the file, by the hash of what is in it.
+fn is_hash(name: &str) -> bool {
+    name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_reach_most_are_chosen_and_those_that_reach_nothing_new_are_not() {
+        let account = "3\n1\ncorpus/a\nfound/b\nfound/c\nSTARTED 0 1\nFT 0 7\nCOV 0 7\nSTARTED 1 1\nFT 1\nCOV 1\n\
+                       STARTED 2 1\nFT 2 8 9\nCOV 2 8\n";
+        assert_eq!(chosen(account), ["found/c", "corpus/a"]);
+    }
+
+    #[test]
+    fn a_name_that_somebody_gave_is_no_hash() {
+        assert!(
+            is_hash("5ba93c9db0cff93f52b521d7420e43f6eda2784f")
+                && !is_hash("stat")
+                && !is_hash(&"x".repeat(40))
+        );
     }
 }
