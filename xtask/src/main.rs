@@ -11,6 +11,7 @@ mod cache;
 mod command;
 mod demo;
 mod dist;
+mod fuzz;
 mod lint;
 mod options;
 mod setup;
@@ -38,6 +39,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Task::Vm(task) => vm::command(task),
         Task::Test(options) => test::run(options),
         Task::Soak(options) => test::soak(options),
+        Task::Fuzz(options) => fuzz::run(options),
         Task::Bench(options) => bench::run(options),
         Task::Demo(options) => demo::run(options),
         Task::Dist => dist::run().map(|package| {

@@ -23,8 +23,10 @@ pub(crate) enum Task {
     Vm(VmTask),
     /// Runs the tests: without an argument all, the unit tests first and then those in the VM.
     Test(TestOptions),
-    /// Runs the long tests: thousands of holds in the VM, and hundreds of deaths of the daemon.
+    /// Runs the long tests: thousands of holds in the VM, hundreds of deaths of the daemon, and hours of fuzzing.
     Soak(SoakOptions),
+    /// Fuzzes what reads the words of agents and of the kernel half.
+    Fuzz(FuzzOptions),
     /// Measures what holdpoint costs, in instructions, and writes it into docs/performance.md.
     Bench(BenchOptions),
     /// Shows a held exec, its approval, and what came of it.
@@ -113,6 +115,9 @@ pub(crate) struct SoakOptions {
     /// How many seconds the load of forks and execs lasts.
     #[arg(long, value_name = "S", default_value_t = 600)]
     pub(crate) load: u64,
+    /// How many seconds each target is fuzzed.
+    #[arg(long, value_name = "S", default_value_t = 3_600)]
+    pub(crate) fuzz: u64,
     /// Runs only this part.
     #[arg(long, value_enum)]
     pub(crate) only: Option<SoakPart>,
@@ -127,6 +132,20 @@ pub(crate) enum SoakPart {
     Holds,
     /// Forks and execs from all sides: 6.1 as it comes, 6.12 with full preemption.
     Load,
+    /// Every fuzz target.
+    Fuzz,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FuzzOptions {
+    /// Fuzzes this target only.
+    pub(crate) target: Option<String>,
+    /// For how many seconds, each target.
+    #[arg(long, value_name = "S", default_value_t = 60)]
+    pub(crate) seconds: u64,
+    /// Minimises the corpus in the repository afterwards, with what was found.
+    #[arg(long)]
+    pub(crate) keep: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,9 @@
 //! Which environment variables a request shows.
 
+use std::collections::{BTreeMap, HashMap};
+
+use crate::{alleged::Alleged, escape};
+
 /// The most names and globs in `show.environment`. More are an error.
 pub const MAX_SHOWN: usize = 256;
 
@@ -99,6 +103,31 @@ impl Show {
     pub fn shows(&self, variable: &[u8]) -> bool {
         !is_never_shown(variable) && self.environment.iter().any(|glob| matches(glob.as_bytes(), variable))
     }
+
+    /// Those of an environment that are shown. Where a name stands twice, the first counts, as in getenv(3), and the
+    /// second is shown beside it: some programs take the last.
+    #[must_use]
+    pub fn shown(&self, environment: &[Vec<u8>]) -> BTreeMap<String, Alleged> {
+        let mut shown = BTreeMap::new();
+        // An agent may give one name to all of its variables: where to go on counting is kept for each.
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for entry in environment {
+            let mut halves = entry.splitn(2, |byte| *byte == b'=');
+            let (Some(name), Some(value)) = (halves.next(), halves.next()) else { continue };
+            if !self.shows(name) {
+                continue;
+            }
+            let name = escape::for_terminal(name);
+            let mut key = name.clone();
+            while shown.contains_key(&key) {
+                let count = counts.entry(name.clone()).or_insert(1);
+                *count += 1;
+                key = format!("{name} (again, {count})");
+            }
+            shown.insert(key, Alleged(value.to_vec()));
+        }
+        shown
+    }
 }
 
 impl Default for Show {
@@ -126,4 +155,26 @@ fn matches(glob: &[u8], text: &[u8]) -> bool {
         rest = rest.get(at + part.len()..).unwrap_or_default();
     }
     rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_stands_twice_is_shown_twice_and_a_value_may_have_anything() {
+        let environment = ["PATH=/bin", "HIDDEN=x", "PATH=/tmp", "PATH", "USER=a=b"];
+        let environment = environment.map(|entry| entry.as_bytes().to_vec());
+        let shown = Show::default().shown(&environment);
+        let shown: Vec<(&str, &str)> =
+            shown.iter().map(|(name, value)| (name.as_str(), value.text().unwrap())).collect();
+        assert_eq!(shown, [("PATH", "/bin"), ("PATH (again, 2)", "/tmp"), ("USER", "a=b")]);
+    }
+
+    /// As many as a held exec can have. With a search from the start for each this took minutes.
+    #[test]
+    fn one_name_for_all_variables_takes_no_longer_than_many() {
+        let environment = vec![b"PATH=x".to_vec(); 16_384];
+        assert_eq!(Show::default().shown(&environment).len(), 16_384);
+    }
 }

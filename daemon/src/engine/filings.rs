@@ -1,17 +1,17 @@
 //! What was refused at once: no task waits, so nothing here looks at one.
 
 use holdpoint_abi::PHASE_FILED;
-use holdpoint_core::id::{AgentId, HoldId};
+use holdpoint_core::{
+    id::{AgentId, HoldId},
+    record::Filed,
+};
 use tracing::{error, warn};
 
 use super::{
     Engine, Finding, Observation,
     entry::{Entry, Stage},
 };
-use crate::{
-    observe::{self, Filed},
-    sys::clock,
-};
+use crate::{observe, sys::clock};
 
 /// Sweeps in a row that may find a filing without its record, which comes within milliseconds.
 const AWAITING_SWEEPS: u8 = 3;

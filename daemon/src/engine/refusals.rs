@@ -41,13 +41,12 @@ impl Engine {
         }
     }
 
-    fn note_refusal(&mut self, refused: Refused) {
+    fn note_refusal(&mut self, Refused { what: (what, meaning), record: refused }: Refused) {
         let agent = match refused.agent {
             0 => "unknown".to_owned(),
             number => self.agent_facts(AgentId(number)).name,
         };
         let (comm, file) = (Alleged(refused.comm), refused.file.map(Alleged));
-        let (what, meaning) = refused.what;
         // What an agent has named is escaped before it comes into the journal.
         let named = file.as_ref().map(Alleged::shown);
         warn!(

@@ -13,6 +13,7 @@ use aya::maps::{MapData, RingBuf};
 use holdpoint_abi::{Doorbell, LISTED_HOLD, Listed};
 use holdpoint_core::{
     id::HoldId,
+    record::{self, Filed},
     request::{KernelPhase, Outcome, State, Verdict},
     wire::LogEvent,
 };
@@ -34,7 +35,7 @@ use crate::{
     canary,
     failpoint::{self, Point},
     kernel::{Gate, KernelError, Old},
-    observe::{Filed, workers::Workers},
+    observe::workers::Workers,
     rules::Rules,
     scope::Scopes,
     service::Manager,
@@ -345,7 +346,7 @@ fn take(ring: &mut RingBuf<MapData>) -> Vec<Doorbell> {
     while rung.len() < BATCH
         && let Some(item) = ring.next()
     {
-        match parse(&item) {
+        match record::doorbell(&item) {
             Some(doorbell) => rung.push(doorbell),
             None => warn!(bytes = item.len(), "a doorbell of the kernel half has the wrong size"),
         }
@@ -364,12 +365,4 @@ fn take_filings(ring: &mut RingBuf<MapData>) -> (Vec<Filed>, bool) {
         }
     }
     (filed, true)
-}
-
-fn parse(bytes: &[u8]) -> Option<Doorbell> {
-    Some(Doorbell {
-        hold: u64::from_ne_bytes(bytes.get(0..8)?.try_into().ok()?),
-        kind: u32::from_ne_bytes(bytes.get(8..12)?.try_into().ok()?),
-        tgid: u32::from_ne_bytes(bytes.get(12..16)?.try_into().ok()?),
-    })
 }

@@ -2,15 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    mem::offset_of,
     os::{fd::AsFd as _, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
 use aya::maps::{Array, HashMap, Map, MapData, RingBuf};
-use holdpoint_abi::{
-    COUNTER_COUNT, FileKey, GUARDED_ABOVE, GUARDED_TREE, Guard, Guarded, NAME_LENGTH, Refusal, TREE_WORDS,
-};
+use holdpoint_abi::{FileKey, GUARDED_ABOVE, GUARDED_TREE, Guard, Guarded, TREE_WORDS};
+use holdpoint_core::record;
 use nix::{
     fcntl::{OFlag, open},
     sys::stat::Mode,
@@ -35,20 +33,10 @@ pub(super) struct GuardMaps {
 /// Something that an agent tried and was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
-    /// The agent's number; zero where it is not known.
-    pub(crate) agent: u32,
     /// The counter that counts it, and what it means.
     pub(crate) what: (&'static str, &'static str),
-    /// The process that tried.
-    pub(crate) pid: u32,
-    /// The process that was meant, where one was.
-    pub(crate) target: Option<u32>,
-    /// How many more of the kind there were since the last that was told of.
-    pub(crate) more: u64,
-    /// The name of the thread.
-    pub(crate) comm: Vec<u8>,
-    /// The name of the file that was meant, where one was.
-    pub(crate) file: Option<Vec<u8>>,
+    /// Who tried it on whom.
+    pub(crate) record: record::Refused,
 }
 
 impl GuardMaps {
@@ -121,25 +109,10 @@ impl GuardMaps {
 }
 
 impl Refused {
-    /// Reads a record of the ring buffer. None where it is not one.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        let word = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
-        let text = |at: usize, length: usize| {
-            let all = bytes.get(at..at + length)?;
-            all.split(|byte| *byte == 0).next().map(<[u8]>::to_vec)
-        };
-        let more_at = offset_of!(Refusal, more);
-        let what = usize::try_from(word(offset_of!(Refusal, what))?).ok()?;
-        let counter = counters::ALL.get(what).filter(|_| what < COUNTER_COUNT)?;
-        Some(Self {
-            agent: word(offset_of!(Refusal, agent))?,
-            what: counters::describe(*counter),
-            pid: word(offset_of!(Refusal, tgid))?,
-            target: word(offset_of!(Refusal, target)).filter(|target| *target != 0),
-            more: u64::from_ne_bytes(bytes.get(more_at..more_at + 8)?.try_into().ok()?),
-            comm: text(offset_of!(Refusal, comm), 16)?,
-            file: Some(text(offset_of!(Refusal, name), NAME_LENGTH)?).filter(|name| !name.is_empty()),
-        })
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let record = record::Refused::parse(bytes)?;
+        let counter = counters::ALL.get(record.counter)?;
+        Some(Self { what: counters::describe(*counter), record })
     }
 }
 
@@ -147,29 +120,4 @@ impl Refused {
 fn key(path: &Path) -> Option<FileKey> {
     let file = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
     key_of(file.as_fd(), "/proc/self/mountinfo").ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_is_read_and_a_cut_one_is_none_at_every_length() {
-        let mut record = [0_u8; size_of::<Refusal>()];
-        record[offset_of!(Refusal, agent)] = 7;
-        record[offset_of!(Refusal, what)] = holdpoint_abi::Counter::ReadRefused as u8;
-        record[offset_of!(Refusal, tgid)] = 42;
-        record[offset_of!(Refusal, more)] = 3;
-        record[offset_of!(Refusal, comm)..][..3].copy_from_slice(b"cat");
-        record[offset_of!(Refusal, name)..][..7].copy_from_slice(b"kubectl");
-        let refused = Refused::parse(&record).unwrap();
-        assert_eq!((refused.agent, refused.pid, refused.target, refused.more), (7, 42, None, 3));
-        assert_eq!(refused.what.0, "read_refused");
-        assert_eq!((refused.comm.as_slice(), refused.file.as_deref()), (&b"cat"[..], Some(&b"kubectl"[..])));
-        for length in 0..record.len() {
-            assert!(Refused::parse(&record[..length]).is_none(), "{length}");
-        }
-        record[offset_of!(Refusal, what)] = 255;
-        assert!(Refused::parse(&record).is_none());
-    }
 }

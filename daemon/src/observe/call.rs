@@ -1,12 +1,13 @@
 //! The system call that a held thread is in: which exec, with which arguments.
 
-use std::{fs::File, thread, time::Duration};
+use std::{fs::File, io, os::unix::fs::FileExt as _, thread, time::Duration};
 
-use super::{
-    ObserveError,
+use holdpoint_core::{
     memory::{Limits, Memory, ReadError},
-    process::TaskDir,
+    proc::{self, Exec},
 };
+
+use super::{ObserveError, process::TaskDir};
 
 /// An execve or execveat, as the caller gave it.
 pub(super) struct Call {
@@ -39,36 +40,25 @@ const ARGUMENTS: Limits = Limits { strings: 16_384, bytes: 256 * 1024 };
 const ENVIRONMENT: Limits = Limits { strings: 16_384, bytes: 1024 * 1024 };
 const MAX_PATH: usize = 4096;
 
-/// System calls by number: those of x86-64, and of i386, which no number of ours is shared with.
-const EXECVE: u64 = 59;
-const EXECVEAT: u64 = 322;
-const EXECVE_32: u64 = 11;
-const EXECVEAT_32: u64 = 358;
-
 /// How long to wait between looks for the thread to arrive at its stop, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) fn read(task: &TaskDir) -> Result<Call, ObserveError> {
-    let [number, arguments @ ..] = registers(task)?;
-    let (at, width) = match number {
-        EXECVE => (0, 8),
-        EXECVEAT => (1, 8),
-        EXECVE_32 => (0, 4),
-        EXECVEAT_32 => (1, 4),
-        other => {
-            let cause = format!("it is in system call {other}, which is no exec");
-            return Err(ObserveError::Unreadable { what: "its exec".to_owned(), cause });
-        }
-    };
-    let argument = |index: usize| arguments.get(at + index).copied().unwrap_or_default();
+    let exec = Exec::of(registers(task)?).map_err(|other| {
+        let cause = format!("it is in system call {other}, which is no exec");
+        ObserveError::Unreadable { what: "its exec".to_owned(), cause }
+    })?;
     let file = File::open(task.thread.join("mem"));
-    let mut memory = Memory::new(file.map_err(|cause| unreadable("its memory", &ReadError::Io(cause)))?);
-    let path = memory
-        .string(argument(0), MAX_PATH)
-        .map_err(|error| unreadable("the path that it called", &error))?;
-    let argv = memory.strings(argument(1), width, ARGUMENTS).map_err(|error| match error {
-        ReadError::Io(_) => unreadable("its arguments", &error),
+    let file = file.map_err(|cause| unreadable("its memory", &ReadError::Failed(cause)))?;
+    // Not process_vm_readv(2), which waits for a page that is missing in a userfaultfd region: this gives up on it
+    // (`__access_remote_vm`, <https://github.com/torvalds/linux/blob/v6.1/mm/memory.c>). A page that a FUSE file backs
+    // can make either wait, hence the deadline of the worker.
+    let mut memory = Memory::new(|into: &mut [u8], at| file.read_at(into, at));
+    let path =
+        memory.string(exec.path, MAX_PATH).map_err(|error| unreadable("the path that it called", &error))?;
+    let argv = memory.strings(exec.argv, exec.width, ARGUMENTS).map_err(|error| match error {
+        ReadError::Failed(_) | ReadError::Unmapped => unreadable("its arguments", &error),
         ReadError::TooMany => {
             ObserveError::TooLong { what: "the arguments", limit: format!("{} in number", ARGUMENTS.strings) }
         }
@@ -76,33 +66,22 @@ pub(super) fn read(task: &TaskDir) -> Result<Call, ObserveError> {
             ObserveError::TooLong { what: "the arguments", limit: format!("{} KiB", ARGUMENTS.bytes / 1024) }
         }
     })?;
-    let environment = memory.strings(argument(2), width, ENVIRONMENT).map_err(|error| match error {
-        ReadError::Io(_) => unreadable("its environment", &error),
-        ReadError::TooMany | ReadError::TooLong => ObserveError::TooLong {
-            what: "the environment's variables",
-            limit: "1 MiB, or 16,384 in number".to_owned(),
-        },
-    })?;
-    // `AT_FDCWD` is negative.
-    let directory = (at == 1).then(|| u32::try_from(arguments[0] & 0xffff_ffff).ok()).flatten();
-    let directory = directory.filter(|fd| i32::try_from(*fd).is_ok());
-    Ok(Call { path, directory, argv, environment })
-}
-
-/// Whether a line of `/proc/PID/syscall` is about an exec.
-pub(super) fn is_exec(line: &str) -> bool {
-    let number = line.split_ascii_whitespace().next().and_then(parse_number);
-    matches!(number, Some(EXECVE | EXECVEAT | EXECVE_32 | EXECVEAT_32))
+    let environment =
+        memory.strings(exec.environment, exec.width, ENVIRONMENT).map_err(|error| match error {
+            ReadError::Failed(_) | ReadError::Unmapped => unreadable("its environment", &error),
+            ReadError::TooMany | ReadError::TooLong => ObserveError::TooLong {
+                what: "the environment's variables",
+                limit: "1 MiB, or 16,384 in number".to_owned(),
+            },
+        })?;
+    Ok(Call { path, directory: exec.directory, argv, environment })
 }
 
 /// The number of the system call and its six arguments, once the thread has stopped.
 fn registers(task: &TaskDir) -> Result<[u64; 7], ObserveError> {
     let mut pause = FIRST_PAUSE;
     loop {
-        let text = task.read("syscall")?;
-        let mut values = text.split_ascii_whitespace().map(parse_number);
-        let mut found = [0; 7];
-        if found.iter_mut().all(|slot| values.next().flatten().map(|value| *slot = value).is_some()) {
+        if let Some(found) = proc::registers(&task.read("syscall")?) {
             return Ok(found);
         }
         // "running": it has not come to its stop yet. The worker's deadline ends this.
@@ -111,14 +90,36 @@ fn registers(task: &TaskDir) -> Result<[u64; 7], ObserveError> {
     }
 }
 
-fn parse_number(text: &str) -> Option<u64> {
-    text.strip_prefix("0x").map_or_else(|| text.parse().ok(), |hex| u64::from_str_radix(hex, 16).ok())
-}
-
-fn unreadable(what: &str, error: &ReadError) -> ObserveError {
+fn unreadable(what: &str, error: &ReadError<io::Error>) -> ObserveError {
     let cause = match error {
-        ReadError::Io(cause) => cause.to_string(),
+        ReadError::Failed(cause) => cause.to_string(),
+        ReadError::Unmapped => "no memory is mapped there".to_owned(),
         ReadError::TooMany | ReadError::TooLong => "it is too long".to_owned(),
     };
     ObserveError::Unreadable { what: what.to_owned(), cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own() -> Memory<impl FnMut(&mut [u8], u64) -> io::Result<usize>> {
+        let file = File::open("/proc/self/mem").unwrap();
+        Memory::new(move |into: &mut [u8], at| file.read_at(into, at))
+    }
+
+    #[test]
+    fn strings_are_read_from_a_live_process() {
+        let strings = [&b"one\0"[..], b"\0", b"two\0"].map(<[u8]>::to_vec);
+        let mut pointers: Vec<u64> = strings.iter().map(|string| string.as_ptr() as u64).collect();
+        pointers.push(0);
+        let read = own().strings(pointers.as_ptr() as u64, 8, ARGUMENTS).unwrap();
+        assert_eq!(read, [b"one".to_vec(), Vec::new(), b"two".to_vec()]);
+    }
+
+    #[test]
+    fn unmapped_memory_is_an_error() {
+        assert!(matches!(own().string(8, 10), Err(ReadError::Failed(_))));
+        assert!(matches!(own().string(u64::MAX, 10), Err(ReadError::Failed(_))));
+    }
 }

@@ -3,12 +3,14 @@
 //! The process has gone on since, or has ended. So the record alone says who asked and with which arguments; `/proc`
 //! adds what it can, and the file is believed only where its identity is the one that the kernel half has seen.
 
-use std::{collections::BTreeMap, mem::offset_of, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
-use holdpoint_abi::{FILED_ARGUMENTS, FILED_BYTES, FILED_PATH, Filing, Hold};
+use holdpoint_abi::Hold;
 use holdpoint_core::{
     alleged::Alleged,
     facts::{AgentFacts, ExecFacts},
+    proc,
+    record::Filed,
 };
 use nix::unistd::gethostname;
 
@@ -24,55 +26,8 @@ use crate::{
     kernel::Tags,
 };
 
-/// A filing, as the kernel half has written it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Filed {
-    /// The hold's id.
-    pub(crate) hold: u64,
-    tgid: u32,
-    tid: u32,
-    parent: u32,
-    uid: u32,
-    login_uid: Option<u32>,
-    path: Vec<u8>,
-    argv: Vec<Vec<u8>>,
-}
-
 /// Nanoseconds of a clock tick in `/proc/PID/stat`.
 const TICK: u64 = 10_000_000;
-
-impl Filed {
-    /// Reads a record of the ring buffer. None where it is not one.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        if bytes.len() < size_of::<Filing>() {
-            return None;
-        }
-        let word = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
-        let hold = u64::from_ne_bytes(bytes.get(..8)?.try_into().ok()?);
-        let length = usize::try_from(word(offset_of!(Filing, length))?).ok()?;
-        let count = usize::try_from(word(offset_of!(Filing, argc))?).ok()?;
-        let path_length = usize::try_from(word(offset_of!(Filing, path_length))?).ok()?;
-        if length > FILED_BYTES || count > FILED_ARGUMENTS || path_length > FILED_PATH {
-            return None;
-        }
-        let strings = bytes.get(offset_of!(Filing, strings)..)?.get(..length)?;
-        let argv: Vec<Vec<u8>> =
-            strings.strip_suffix(&[0])?.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
-        let path = bytes.get(offset_of!(Filing, path)..)?.get(..path_length.checked_sub(1)?)?.to_vec();
-        // One that fills the room may have been cut, and then names nothing.
-        let path = if path_length == FILED_PATH { Vec::new() } else { path };
-        (argv.len() == count).then_some(Self {
-            hold,
-            tgid: word(offset_of!(Filing, tgid))?,
-            tid: word(offset_of!(Filing, tid))?,
-            parent: word(offset_of!(Filing, parent))?,
-            uid: word(offset_of!(Filing, uid))?,
-            login_uid: word(offset_of!(Filing, login_uid)).filter(|uid| *uid != u32::MAX),
-            path,
-            argv,
-        })
-    }
-}
 
 /// Looks at a filed exec. `known` are the paths by which the rules know its file.
 pub(crate) fn observe_filed(
@@ -105,7 +60,7 @@ pub(crate) fn observe_filed(
         cwd: Alleged(task.as_ref().map(|task| task.link("cwd")).unwrap_or_default()),
         tty: task.as_ref().and_then(|task| task.stat().ok()).and_then(|stat| stat.tty),
         parents: parent.map(|pid| process::parents(pid, tags)).unwrap_or_default(),
-        unit: process::unit(&cgroup),
+        unit: proc::unit(&cgroup),
         cgroup: Alleged(cgroup),
         // That of the call is not in the record, and is not a part of what is approved.
         env: BTreeMap::new(),
@@ -167,43 +122,6 @@ fn call(path: Vec<u8>, directory: Option<u32>) -> Call {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn record(argc: u32, strings: &[u8], path: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![0; size_of::<Filing>()];
-        let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
-        put(0, &7_u64.to_ne_bytes());
-        put(offset_of!(Filing, argc), &argc.to_ne_bytes());
-        put(offset_of!(Filing, length), &u32::try_from(strings.len()).unwrap().to_ne_bytes());
-        put(offset_of!(Filing, path_length), &u32::try_from(path.len()).unwrap().to_ne_bytes());
-        put(offset_of!(Filing, strings), strings);
-        put(offset_of!(Filing, path), path);
-        bytes
-    }
-
-    #[test]
-    fn a_record_is_read_with_all_argument_boundaries() {
-        let filed = Filed::parse(&record(3, b"id\0\0-u\0", b"/usr/bin/id\0")).unwrap();
-        assert_eq!(filed.argv, [b"id".to_vec(), Vec::new(), b"-u".to_vec()]);
-        assert_eq!((filed.hold, filed.path.as_slice()), (7, &b"/usr/bin/id"[..]));
-    }
-
-    #[test]
-    fn a_damaged_record_is_none() {
-        assert_eq!(Filed::parse(&record(2, b"id\0\0-u\0", b"/usr/bin/id\0")), None);
-        assert_eq!(Filed::parse(&record(1, b"id", b"/usr/bin/id\0")), None);
-        assert_eq!(Filed::parse(&record(1, b"id\0", b"")), None);
-        assert_eq!(Filed::parse(&record(1, b"id\0", b"x\0")[..100]), None);
-        let mut long = record(1, b"id\0", b"x\0");
-        long[offset_of!(Filing, length)..][..4].copy_from_slice(&u32::MAX.to_ne_bytes());
-        assert_eq!(Filed::parse(&long), None);
-    }
-
-    #[test]
-    fn a_path_that_may_be_cut_names_nothing() {
-        let mut path = vec![b'x'; FILED_PATH];
-        path[FILED_PATH - 1] = 0;
-        assert_eq!(Filed::parse(&record(1, b"id\0", &path)).unwrap().path, b"");
-    }
 
     #[test]
     fn a_descriptor_is_told_from_a_path() {

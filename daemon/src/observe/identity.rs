@@ -8,6 +8,7 @@
 use std::{fs, io, os::fd::BorrowedFd};
 
 use holdpoint_abi::FileKey;
+use holdpoint_core::proc;
 use nix::sys::stat::{fstat, major, minor};
 use thiserror::Error;
 
@@ -27,7 +28,7 @@ pub(crate) enum IdentityError {
 pub(crate) fn key_of(fd: BorrowedFd<'_>, mounts: &str) -> Result<FileKey, IdentityError> {
     let mount = field(fd, "mnt_id:")?;
     let table = read(mounts)?;
-    let device = match table.lines().find_map(|line| device_of(line, mount)) {
+    let device = match proc::device(&table, mount) {
         Some(device) => device,
         None => {
             let missing =
@@ -46,25 +47,13 @@ pub(crate) fn inode_of(fd: BorrowedFd<'_>) -> Result<u64, IdentityError> {
 fn field(fd: BorrowedFd<'_>, name: &str) -> Result<u64, IdentityError> {
     let path = descriptors::path_in("fdinfo", fd);
     let info = read(&path)?;
-    let value = info.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
-    value.ok_or_else(|| IdentityError::Missing { path, what: format!("'{name}'") })
+    proc::numbered(&info, name).ok_or_else(|| IdentityError::Missing { path, what: format!("'{name}'") })
 }
 
 /// A device number of stat(2), as the kernel packs it.
 fn packed(device: u64) -> u32 {
     let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     number(major(device)) << 20 | number(minor(device))
-}
-
-/// The device of a line of mountinfo (proc(5)): `ID PARENT MAJOR:MINOR …`, as the kernel packs `dev_t`
-/// (<https://github.com/torvalds/linux/blob/v6.1/include/linux/kdev_t.h>).
-fn device_of(line: &str, mount: u64) -> Option<u32> {
-    let mut fields = line.split_ascii_whitespace();
-    if fields.next()?.parse() != Ok(mount) {
-        return None;
-    }
-    let (major, minor) = fields.nth(1)?.split_once(':')?;
-    Some(major.parse::<u32>().ok()? << 20 | minor.parse::<u32>().ok()?)
 }
 
 fn read(path: &str) -> Result<String, IdentityError> {
@@ -77,13 +66,6 @@ mod tests {
     use std::{fs::File, os::fd::AsFd};
 
     use super::*;
-
-    #[test]
-    fn the_device_of_a_mount_is_packed_as_the_kernel_packs_it() {
-        let line = "29 1 8:17 / /mnt rw,relatime shared:1 - ext4 /dev/sdb1 rw";
-        assert_eq!(device_of(line, 29), Some(8 << 20 | 17));
-        assert_eq!(device_of(line, 2), None);
-    }
 
     #[test]
     fn one_file_has_one_identity_and_another_file_another() {

@@ -10,18 +10,16 @@ mod digest;
 mod executable;
 mod filing;
 mod identity;
-mod memory;
 mod names;
 pub(crate) mod process;
 pub(crate) mod workers;
-
-use std::collections::BTreeMap;
 
 use holdpoint_abi::{FileKey, Hold, MAX_BOUND_BYTES};
 use holdpoint_core::{
     alleged::Alleged,
     config::Config,
     facts::{AgentFacts, ExecFacts, UserFacts},
+    proc,
 };
 use nix::unistd::gethostname;
 use thiserror::Error;
@@ -31,7 +29,7 @@ use crate::{
     kernel::Tags,
 };
 
-pub(crate) use filing::{Filed, observe_filed};
+pub(crate) use filing::observe_filed;
 pub(crate) use identity::{inode_of, key_of};
 pub(crate) use names::with_names;
 
@@ -109,9 +107,9 @@ pub(crate) fn observe(
         cwd: Alleged(task.link("cwd")),
         tty: stat.tty,
         parents: process::parents(stat.parent, tags),
-        unit: process::unit(&cgroup),
+        unit: proc::unit(&cgroup),
         cgroup: Alleged(cgroup),
-        env: shown(call.environment, config),
+        env: config.show.shown(&call.environment),
     };
     // The agent may have died and its numbers been given to another: then all this is about the other.
     process::TaskDir::of(hold)?;
@@ -121,26 +119,4 @@ pub(crate) fn observe(
 /// A user by its numbers. The names come later: see [`with_names`].
 fn user(uid: u32, euid: u32, login_uid: Option<u32>) -> UserFacts {
     UserFacts { uid, euid, name: None, login_uid, login_name: None }
-}
-
-/// The variables that the configuration shows. Where a name stands twice, the first counts, as in getenv(3),
-/// and the second is shown beside it: some programs take the last.
-fn shown(environment: Vec<Vec<u8>>, config: &Config) -> BTreeMap<String, Alleged> {
-    let mut shown = BTreeMap::new();
-    for entry in environment {
-        let mut halves = entry.splitn(2, |byte| *byte == b'=');
-        let (Some(name), Some(value)) = (halves.next(), halves.next()) else { continue };
-        if !config.shows(name) {
-            continue;
-        }
-        let name = holdpoint_core::escape::for_terminal(name);
-        let mut key = name.clone();
-        let mut count = 1;
-        while shown.contains_key(&key) {
-            count += 1;
-            key = format!("{name} (again, {count})");
-        }
-        shown.insert(key, Alleged(value.to_vec()));
-    }
-    shown
 }

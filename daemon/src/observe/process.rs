@@ -3,7 +3,12 @@
 use std::{fs, os::unix::ffi::OsStringExt, path::PathBuf};
 
 use holdpoint_abi::Hold;
-use holdpoint_core::{alleged::Alleged, facts::ParentFacts, wire::ProcessView};
+use holdpoint_core::{
+    alleged::Alleged,
+    facts::ParentFacts,
+    proc::{self, Stat, Status},
+    wire::ProcessView,
+};
 
 use super::ObserveError;
 use crate::kernel::Tags;
@@ -14,38 +19,11 @@ pub(crate) struct TaskDir {
     pub(super) thread: PathBuf,
 }
 
-/// Fields of `stat` (proc(5)).
-pub(crate) struct Stat {
-    /// One letter: `T` is stopped.
-    pub(crate) state: char,
-    /// The parent's process id; zero where it is outside of our pid namespace.
-    pub(crate) parent: u32,
-    /// The controlling terminal.
-    pub(crate) tty: Option<String>,
-    /// When the process began, in clock ticks since boot.
-    pub(crate) start_ticks: u64,
-    /// Whether it is one of the kernel's own threads.
-    pub(crate) is_kernel_thread: bool,
-}
-
-/// Fields of `status` (proc(5)).
-pub(crate) struct Status {
-    pub(crate) uid: u32,
-    pub(crate) euid: u32,
-    pub(crate) threads: u32,
-    /// Signals that are pending and neither blocked, ignored nor handled: the default action awaits.
-    pub(crate) due: u64,
-    /// Signals that are pending and not blocked, and for which the process has a handler.
-    pub(crate) handled: u64,
-}
-
 /// Longest command line of a parent that a request shows, in bytes; what is cut is not hidden from the
 /// person who looks: the process is named by its id and file.
 const PARENT_COMMAND_BYTES: usize = 256;
 /// Parents that a request shows at most. A deeper chain ends there.
 const MAX_PARENTS: usize = 32;
-/// Among the flags in `stat` (<https://github.com/torvalds/linux/blob/v6.1/include/linux/sched.h>).
-const PF_KTHREAD: u32 = 0x0020_0000;
 /// Clock ticks per second in `stat`: `USER_HZ`, 100 on every Linux that this runs on.
 const TICKS_PER_SECOND: u64 = 100;
 
@@ -79,38 +57,36 @@ impl TaskDir {
     }
 
     pub(super) fn stat(&self) -> Result<Stat, ObserveError> {
-        parse_stat(&self.read("stat")?).ok_or(ObserveError::Gone)
+        Stat::parse(&self.read("stat")?).ok_or(ObserveError::Gone)
     }
 
     pub(super) fn status(&self) -> Result<Status, ObserveError> {
-        parse_status(&self.read("status")?).ok_or(ObserveError::Gone)
+        Status::parse(&self.read("status")?).ok_or(ObserveError::Gone)
     }
 
     pub(super) fn login_uid(&self) -> Option<u32> {
-        parse_login_uid(&self.read("loginuid").ok()?)
+        proc::login_uid(&self.read("loginuid").ok()?)
     }
 
     /// The path in the unified hierarchy; empty where there is none.
     pub(super) fn cgroup(&self) -> Vec<u8> {
-        let text = self.read("cgroup").unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("0::"));
-        line.unwrap_or_default().as_bytes().to_vec()
+        proc::cgroup(&self.read("cgroup").unwrap_or_default()).as_bytes().to_vec()
     }
 }
 
 /// `stat` of a process.
 pub(crate) fn stat(pid: u32) -> Option<Stat> {
-    parse_stat(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
+    Stat::parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
 }
 
 /// `status` of a process.
 pub(crate) fn status(pid: u32) -> Option<Status> {
-    parse_status(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/status")).ok()?))
+    Status::parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/status")).ok()?))
 }
 
 /// The login user id of a process; none where nobody logged in.
 pub(crate) fn login_uid(pid: u32) -> Option<u32> {
-    parse_login_uid(&fs::read_to_string(format!("/proc/{pid}/loginuid")).ok()?)
+    proc::login_uid(&fs::read_to_string(format!("/proc/{pid}/loginuid")).ok()?)
 }
 
 /// The numbers of all processes.
@@ -160,7 +136,7 @@ pub(crate) fn is_stopped(hold: &Hold) -> bool {
 pub(crate) fn left_its_exec(hold: &Hold) -> bool {
     let Ok(task) = TaskDir::of(hold) else { return false };
     let Ok(call) = task.read("syscall") else { return false };
-    let in_exec = call.starts_with("running") || super::call::is_exec(&call);
+    let in_exec = call.starts_with("running") || proc::is_exec(&call);
     !in_exec && !is_stopped(hold)
 }
 
@@ -179,83 +155,4 @@ pub(crate) fn parents(mut pid: u32, tags: &Tags) -> Vec<ParentFacts> {
         pid = stat.parent;
     }
     parents
-}
-
-/// The systemd unit that a cgroup belongs to: the last component that names one.
-pub(crate) fn unit(cgroup: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(cgroup).ok()?;
-    let named = |part: &&str| part.ends_with(".service") || part.ends_with(".scope");
-    text.rsplit('/').find(named).map(str::to_owned)
-}
-
-fn parse_stat(text: &str) -> Option<Stat> {
-    // The second field is a name in parentheses that may itself have parentheses and spaces.
-    let after_name = text.get(text.rfind(')')? + 2..)?;
-    let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
-    Some(Stat {
-        state: fields.first()?.chars().next()?,
-        parent: fields.get(1)?.parse().ok()?,
-        tty: tty(fields.get(4)?.parse().ok()?),
-        start_ticks: fields.get(19)?.parse().ok()?,
-        is_kernel_thread: fields.get(6)?.parse::<u32>().ok()? & PF_KTHREAD != 0,
-    })
-}
-
-/// The name of a terminal by its device number, as `tty_nr` in proc(5) has it.
-fn tty(device: u32) -> Option<String> {
-    let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xfff00);
-    match major {
-        0 => None,
-        4 if minor < 64 => Some(format!("tty{minor}")),
-        4 => Some(format!("ttyS{}", minor - 64)),
-        136..=143 => Some(format!("pts/{}", minor + (major - 136) * 256)),
-        229 => Some(format!("hvc{minor}")),
-        _ => Some(format!("{major}:{minor}")),
-    }
-}
-
-fn parse_status(text: &str) -> Option<Status> {
-    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    let set = |name: &str| field(name).and_then(|value| u64::from_str_radix(value.trim(), 16).ok());
-    let mut uids = field("Uid")?.split_ascii_whitespace();
-    let pending = set("SigPnd")? | set("ShdPnd")?;
-    Some(Status {
-        uid: uids.next()?.parse().ok()?,
-        euid: uids.next()?.parse().ok()?,
-        threads: field("Threads")?.trim().parse().ok()?,
-        due: pending & !(set("SigBlk")? | set("SigIgn")? | set("SigCgt")?),
-        handled: pending & set("SigCgt")? & !set("SigBlk")?,
-    })
-}
-
-fn parse_login_uid(text: &str) -> Option<u32> {
-    text.trim().parse().ok().filter(|uid| *uid != u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_name_with_parentheses_does_not_shift_the_fields() {
-        let line = "42 (a) S 9 (b) T 7 42 42 34817 42 4194304 1 0 0 0 0 0 0 0 20 0 1 0 31337 0 0";
-        let stat = parse_stat(line).unwrap();
-        assert_eq!((stat.state, stat.parent, stat.tty.as_deref()), ('T', 7, Some("pts/1")));
-        assert_eq!(stat.start_ticks, 31337);
-    }
-
-    #[test]
-    fn only_signals_with_their_default_action_ahead_are_due() {
-        let text = "Uid:\t1\t2\t3\t4\nThreads:\t1\nSigPnd:\t0000000000000004\nShdPnd:\t0000000000004003\n\
-                    SigBlk:\t0000000000000001\nSigIgn:\t0000000000000002\nSigCgt:\t0000000000000004\n";
-        let status = parse_status(text).unwrap();
-        assert_eq!((status.due, status.handled), (1 << 14, 1 << 2));
-    }
-
-    #[test]
-    fn the_innermost_unit_counts() {
-        let cgroup = b"/user.slice/user-1000.slice/user@1000.service/app.slice/run-u1.scope/x";
-        assert_eq!(unit(cgroup).as_deref(), Some("run-u1.scope"));
-        assert_eq!(unit(b"/"), None);
-    }
 }

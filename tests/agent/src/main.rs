@@ -4,6 +4,7 @@
 //! never be seen.
 
 mod beside;
+mod entry;
 mod exchange;
 mod exec;
 mod fuse;
@@ -37,6 +38,12 @@ holdpoint-test-agent VERB ARGUMENTS
   exec-flickering PATH A B        becomes the program; a neighbour changes its argument from A to B and back
   exec-beside FILE PATH           becomes the program; behind its argument lies a page of FILE
   exec-unreadable PATH            becomes the program; its argument lies in a page that only it can read
+  exec-by-int80 PATH ARGUMENTS    becomes the program as one of i386 would
+  exec-by-x32 PATH ARGUMENTS      becomes the program as one of x32 would
+  exec-from-memory PATH ARGUMENTS copies the program into memory and becomes the copy
+  exec-by-fd-when-told PATH ARGUMENTS  opens the program, waits for a line, and becomes what it opened
+  clone3 PATH ARGUMENTS           starts the program in a child of clone3 and waits for it
+  stir PID TIMES                  stops and continues the process so many times, in every way
   posix-spawn PATH ARGUMENTS      starts the program by posix_spawn and waits for it
   vfork PATH ARGUMENTS            the same by vfork
   continue PID TIMES              sends SIGCONT so many times
@@ -97,6 +104,12 @@ fn run() -> anyhow::Result<ExitCode> {
         "exec-flickering" => exchange::by_neighbour(arguments.first().context(USAGE)?, [byte(1)?, byte(2)?]),
         "exec-beside" => beside::argument(text(0)?, rest(1)?),
         "exec-unreadable" => unreadable::unreadable_argument(rest(0)?),
+        "exec-by-int80" => entry::by_int80(rest(0)?),
+        "exec-by-x32" => entry::by_x32(rest(0)?),
+        "exec-from-memory" => entry::from_memory(rest(0)?),
+        "exec-by-fd-when-told" => entry::by_descriptor_when_told(rest(0)?),
+        "clone3" => entry::in_child_of_clone3(rest(0)?),
+        "stir" => entry::stir(text(0)?.parse()?, text(1)?.parse()?),
         "posix-spawn" => spawn::posix_spawn(rest(0)?),
         "vfork" => spawn::vfork(rest(0)?),
         "continue" => keep_continuing(text(0)?.parse()?, text(1)?.parse()?),

@@ -12,6 +12,7 @@
 mod access;
 mod altering;
 mod attaching;
+mod attacks;
 mod bad_input;
 mod canary;
 mod changing;
@@ -51,6 +52,7 @@ fn main() -> std::process::ExitCode {
         changing::TESTS,
         reading::TESTS,
         altering::TESTS,
+        attacks::TESTS,
         reaching::TESTS,
         access::TESTS,
         tags::TESTS,

@@ -11,6 +11,7 @@ use crate::options::Kernel;
 
 mod apt;
 mod deb;
+mod fuzz;
 mod image;
 mod kernels;
 mod linker;
@@ -53,6 +54,12 @@ pub(crate) fn kernel(kernel: Kernel) -> anyhow::Result<KernelFiles> {
 pub(crate) fn cargo_deb() -> anyhow::Result<PathBuf> {
     packages::install()?;
     deb::find()
+}
+
+/// Finds cargo-fuzz, or builds it. Only those who fuzz wait for it.
+pub(crate) fn cargo_fuzz() -> anyhow::Result<PathBuf> {
+    packages::install()?;
+    fuzz::find()
 }
 
 /// Says what is about to happen, does it, and says how long it took.

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use crate::build::{self, Programs};
 use crate::cache;
 use crate::dist;
+use crate::fuzz::Fuzzer;
 use crate::options::{Kernel, Preempt, SoakOptions, SoakPart, TestOptions, Which};
 use crate::setup;
 use crate::vm::{Boot, Ending, Payload};
@@ -99,11 +100,23 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
 /// Runs the long test on each kernel.
 pub(crate) fn soak(options: &SoakOptions) -> anyhow::Result<ExitCode> {
     let mut tally = Tally::default();
+    let wants = |part| options.only.is_none_or(|only| only == part);
+    if wants(SoakPart::Fuzz) {
+        let fuzzer = Fuzzer::find()?;
+        let mut targets = fuzzer.targets(None)?;
+        targets.retain(|target| options.filter.as_ref().is_none_or(|filter| target.contains(filter)));
+        for target in targets {
+            if fuzzer.fuzz(&target, options.fuzz)? { tally.pass() } else { tally.fail() }
+        }
+    }
+    if options.only == Some(SoakPart::Fuzz) {
+        return close(&tally);
+    }
     setup::run()?;
     let built = Built::for_the_vm()?;
     for kernel in wanted(options.kernel) {
         for (part, name) in [(SoakPart::Holds, "soak"), (SoakPart::Load, "load")] {
-            if options.only.is_some_and(|only| only != part) {
+            if !wants(part) {
                 continue;
             }
             let mut payload = built.payload(options.filter.as_deref(), None)?;

@@ -32,6 +32,11 @@ impl Tally {
         self.closings
     }
 
+    /// Counts a success that no runner reports.
+    pub(super) fn pass(&mut self) {
+        self.passed += 1;
+    }
+
     /// Counts a failure that no runner could report.
     pub(super) fn fail(&mut self) {
         self.failed += 1;

@@ -3,6 +3,7 @@
 //! Each rule looks at one file, or at the list of all, and returns complaints. The files are those
 //! that git knows or would add.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -10,6 +11,7 @@ use std::process::{Command, ExitCode};
 use crate::cache;
 use crate::command;
 
+mod catalogue;
 mod rules;
 
 /// Checks the tree and prints a line for each complaint.
@@ -21,16 +23,31 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     // A file that git knows may have been removed from the tree.
     let names: Vec<&str> = listing.lines().filter(|name| root.join(name).is_file()).collect();
     let mut complaints = root_entries(&root, &names);
+    let mut tests = BTreeSet::new();
     for name in &names {
         // What is not text has no lines to complain about.
         let Ok(text) = fs::read_to_string(root.join(name)) else { continue };
         complaints.extend(rules::check(name, &text));
+        tests.extend(catalogue::tests_in(name, &text));
     }
+    complaints.extend(attacks(&root, &tests));
     for complaint in &complaints {
         eprintln!("tidy: {complaint}");
     }
     println!("tidy: {} files, {} complaints", names.len(), complaints.len());
     Ok(if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The catalogue of attacks, and the other pages that name tests.
+fn attacks(root: &Path, tests: &BTreeSet<String>) -> Vec<String> {
+    // One that is missing names nothing, and is complained about for each of its lines.
+    let page = |name: &str| fs::read_to_string(root.join(name)).unwrap_or_default();
+    let lines = catalogue::check(&page(catalogue::CATALOGUE), &page(catalogue::LIMITATIONS), tests);
+    let naming = catalogue::NAMING.into_iter();
+    lines
+        .into_iter()
+        .chain(naming.flat_map(|name| catalogue::check_names(name, &page(name), tests)))
+        .collect()
 }
 
 fn root_entries(root: &Path, names: &[&str]) -> Vec<String> {

@@ -80,6 +80,24 @@ async fn a_wrong_call_is_a_problem_that_says_what_is_wrong() {
     assert!(is_told("POST", votes, long).await.1.contains("shorten it"));
 }
 
+/// What `cargo xtask fuzz api` has found, as the body of every call that takes one.
+#[tokio::test]
+async fn no_body_that_was_found_is_a_failure_inside() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fuzz/corpus/api");
+    for file in std::fs::read_dir(corpus).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        let body = bytes.get(1..).unwrap_or_default();
+        let control = || control::router(FakeDesk::default(), root_only());
+        let agent = agent::router(FakeDesk::default());
+        for (router, path) in
+            [(control(), "/v1/requests/k3m9z/votes"), (control(), "/v1/agents"), (agent, "/v1/agents")]
+        {
+            let (response, text) = call(router, "POST", path, body.to_vec()).await;
+            assert!(!response.status().is_server_error(), "{path}: {text}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_desks_own_problem_reaches_the_caller_as_it_is() {
     for kind in Kind::ALL {
