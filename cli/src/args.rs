@@ -42,7 +42,7 @@ pub(crate) struct Global {
     /// Print JSON, in the shapes of docs/api.md.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// The daemon's socket [default: /run/holdpoint/control.sock; for `run`: /run/holdpoint/agent.sock].
+    /// The daemon's socket [default: /run/holdpoint/control.sock; for `run` and `why`: /run/holdpoint/agent.sock].
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
     /// Colours: `auto` means on a terminal, unless NO_COLOR is set.
@@ -125,6 +125,8 @@ pub(crate) enum Command {
         #[arg(long)]
         follow: bool,
     },
+    /// For an agent: say what of its own was refused without asking, why and until when, and what waits.
+    Why,
     /// Say how the daemon is.
     Status,
     /// Have the daemon read its rules and its configuration again.

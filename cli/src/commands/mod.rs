@@ -6,6 +6,7 @@ mod generate;
 mod log;
 pub(crate) mod recover;
 mod run;
+mod why;
 
 use std::{
     future::Future,
@@ -57,8 +58,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             block_on(recover::recover(&socket(&global, CONTROL_SOCKET), deny_all, global.json, style))
         }
         other => {
+            let default = if matches!(other, Command::Why) { AGENT_SOCKET } else { CONTROL_SOCKET };
             let context = Context {
-                client: Client::new(&socket(&global, CONTROL_SOCKET))?,
+                client: Client::new(&socket(&global, default))?,
                 json: global.json,
                 style: Style { color: output::colors(global.color) },
             };
@@ -79,6 +81,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Deny(vote) => votes(context, &vote, VoteKind::Deny).await,
         Command::Watch => watch::watch(context).await,
         Command::Log { limit, request, follow } => log::log(context, limit, request.as_deref(), follow).await,
+        Command::Why => why::why(context).await,
         Command::Status => status(context).await,
         Command::Reload => reload(context).await,
         Command::Run { .. }

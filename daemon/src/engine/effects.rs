@@ -217,7 +217,7 @@ impl Engine {
                         *old = Some(note.clone());
                     }
                 }
-                Write::Log { .. } | Write::Vote { .. } => {}
+                Write::Log { .. } | Write::Vote { .. } | Write::Denied { .. } => {}
             }
         }
         let before = self.writes.len();

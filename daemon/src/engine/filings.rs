@@ -30,6 +30,9 @@ impl Engine {
                 return;
             }
         };
+        if self.too_many_unread(hold, kernel) {
+            return;
+        }
         self.entries.insert(hold, Entry::new(kernel, Stage::Observing));
         let agent = self.agent_facts(AgentId(kernel.agent));
         let known = self.rules.paths_of(kernel.file);

@@ -59,6 +59,7 @@ impl Engine {
     pub(super) fn sweep(&mut self) -> bool {
         self.look_at_pins();
         self.note_refusals();
+        self.tell_what_was_not_asked();
         let holds = match self.gate.holds() {
             Ok(holds) => holds,
             Err(cause) => {
@@ -149,6 +150,9 @@ impl Engine {
 
     /// A hold that we did not know: have it looked at.
     pub(super) fn begin(&mut self, hold: HoldId, kernel: Hold) {
+        if self.too_many_unread(hold, kernel) {
+            return;
+        }
         self.entries.insert(hold, Entry::new(kernel, Stage::Observing));
         let agent = self.agent_facts(AgentId(kernel.agent));
         let (workers, sender, config) =

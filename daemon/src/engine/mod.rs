@@ -12,6 +12,7 @@ mod declared;
 mod effects;
 mod entry;
 mod filings;
+mod flood;
 mod found;
 mod handle;
 mod kernel_events;
@@ -74,6 +75,8 @@ pub(crate) struct Engine {
     survivors: Vec<(holdpoint_abi::Hold, u8)>,
     /// What was refused just now.
     repeats: repeats::Repeats,
+    /// What agents may ask of people, and what was refused without asking.
+    flood: flood::Flood,
     /// Why the store could not be written, while it cannot.
     store_problem: Option<String>,
     /// When the record was last told of a declared agent's process, by the agent's number.

@@ -1,7 +1,7 @@
 //! Answers to the API.
 
 use holdpoint_core::{
-    id::{REQUEST_ID_LENGTH, RequestId, parse_prefix},
+    id::{AgentId, REQUEST_ID_LENGTH, RequestId, parse_prefix},
     request::{Vote, VoteError, VoteKind, Voter},
     wire::{Log, LogEvent, Problem, Reloaded, RequestList, RequestView, Status, VoteBody},
 };
@@ -44,8 +44,10 @@ impl Engine {
                 drop(reply.send(self.log(after, limit, request.as_deref())));
             }
             Command::Mine(peer, reply) => drop(reply.send(self.mine(peer))),
+            Command::Refusals(peer, reply) => drop(reply.send(self.refusals_of(peer))),
             Command::Found(found, problem) => self.found(found, problem),
             Command::Stop(done) => {
+                self.tell_the_rest();
                 self.writes.push(log_entry(LogEvent::Stopped));
                 self.flush();
                 // Who asked may have given up waiting.
@@ -105,6 +107,9 @@ impl Engine {
             let event = LogEvent::Voted { vote: vote.clone() };
             self.writes.push(Write::Vote { request: id.clone(), vote: vote.clone() });
             self.writes.push(Write::Log { at: vote.at, request: Some(id.clone()), agent, event });
+            if vote.kind == VoteKind::Deny {
+                self.note_denial(&stored, clock::boot());
+            }
         }
         self.follow(hold, &effects, None);
         self.flush();
@@ -167,6 +172,7 @@ impl Engine {
             listed_files: count(self.rules.files.len()),
             problems,
             counters,
+            refused: self.flood.counters(),
         })
     }
 
@@ -217,13 +223,19 @@ impl Engine {
         Ok(Log { entries })
     }
 
-    fn mine(&self, peer: Peer) -> Result<RequestList, Problem> {
+    /// The agent to which the calling process belongs.
+    pub(super) fn agent_of(&self, peer: Peer) -> Result<AgentId, Problem> {
         let pid = peer.pid.ok_or_else(|| Kind::BadRequest.with("cannot see which process calls"))?;
         let state = Process::open(pid).and_then(|process| self.gate.tags().get(&process));
-        let state = state.map_err(|_| Kind::BadRequest.with(format!("process {pid} belongs to no agent")))?;
+        let agent = state.ok().map(|state| state.agent).filter(|agent| *agent != 0);
+        agent.map(AgentId).ok_or_else(|| Kind::BadRequest.with(format!("process {pid} belongs to no agent")))
+    }
+
+    fn mine(&self, peer: Peer) -> Result<RequestList, Problem> {
+        let agent = self.agent_of(peer)?;
         let mut requests = Vec::new();
         for tracked in self.entries.values().filter_map(Entry::tracked) {
-            if tracked.agent.0 == state.agent && tracked.request.is_pending() {
+            if tracked.agent == agent && tracked.request.is_pending() {
                 requests
                     .extend(self.store.request(&tracked.request.id).map_err(unreadable)?.as_ref().map(view));
             }

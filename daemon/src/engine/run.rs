@@ -127,6 +127,7 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
         changed: Vec::new(),
         survivors: Vec::new(),
         repeats: super::repeats::Repeats::default(),
+        flood: super::flood::Flood::default(),
         store_problem: None,
         agents_began: HashMap::new(),
         pulse: super::pulse::Pulse::new(parts.manager),
@@ -228,6 +229,7 @@ impl Engine {
     /// Takes over what a daemon before this one has left: open requests, and holds without a request.
     fn take_over(&mut self) -> Result<(), StartError> {
         let now = clock::boot();
+        self.recall(now)?;
         let holds: HashMap<u64, holdpoint_abi::Hold> = self.gate.holds()?.into_iter().collect();
         for stored in self.store.open_requests()? {
             let hold = stored.request.hold;

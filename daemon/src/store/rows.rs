@@ -60,6 +60,13 @@ pub(crate) enum Write {
         /// The vote.
         vote: Vote,
     },
+    /// A person has denied a request.
+    Denied {
+        /// Which.
+        request: RequestId,
+        /// When.
+        at: BootTime,
+    },
     /// An entry of the record. It gets the next number.
     Log {
         /// When.

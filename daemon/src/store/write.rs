@@ -124,6 +124,12 @@ fn apply(transaction: &Transaction<'_>, write: &Write) -> Result<(), Trouble> {
             if changed == 1 { Ok(()) } else { Err(Trouble::Missing(request.id.to_string())) }
         }
         Write::Vote { request, vote } => add_vote(transaction, request.as_str(), vote),
+        Write::Denied { request, at } => {
+            transaction
+                .prepare_cached("UPDATE requests SET denied_boot = ?2 WHERE id = ?1")?
+                .execute(params![request.as_str(), at.0.cast_signed()])?;
+            Ok(())
+        }
         Write::Log { at, request, agent, event } => {
             let request = request.as_ref().map(|id| id.as_str());
             append(transaction, at.0, request, agent.as_deref(), event)

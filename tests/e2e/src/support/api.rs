@@ -59,14 +59,11 @@ impl Client {
         self.get("/v1/status")
     }
 
-    /// The count of one of the kernel half's counters.
+    /// The count of one of the kernel half's counters, or the daemon's.
     pub(crate) fn counter(&mut self, name: &str) -> u64 {
-        let counters = self.status().counters;
-        counters
-            .iter()
-            .find(|counter| counter.name == name)
-            .unwrap_or_else(|| panic!("no counter '{name}'"))
-            .count
+        let status = self.status();
+        let mut counters = status.counters.iter().chain(&status.refused);
+        counters.find(|counter| counter.name == name).unwrap_or_else(|| panic!("no counter '{name}'")).count
     }
 
     pub(crate) fn call<T: DeserializeOwned>(
