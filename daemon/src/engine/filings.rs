@@ -40,10 +40,12 @@ impl Engine {
         let (workers, sender) = (self.workers.clone(), self.observations.clone());
         tokio::spawn(async move {
             let reading = move || observe::observe_filed(&kernel, filed, &agent, &known, &tags);
+            let turn = workers.turn(AgentId(kernel.agent)).await;
             let found = workers.run(AgentId(kernel.agent), "the program that was filed", reading).await;
             let found = observe::with_names(found).await;
             // The engine has ended; the filing is given up by the next one, and made again by the next try.
-            let _unheard = sender.send(Observation { hold, finding: Finding::Exec(Box::new(found)) }).await;
+            let finding = Finding::Exec(Box::new(found));
+            let _unheard = sender.send(Observation { hold, finding, turn }).await;
         });
     }
 

@@ -160,10 +160,12 @@ impl Engine {
         let (tags, key) = (self.gate.tags().clone(), self.gate.hash_key());
         tokio::spawn(async move {
             let reading = move || observe::observe(&kernel, &agent, &config, &tags, key);
+            let turn = workers.turn(AgentId(kernel.agent)).await;
             let found = workers.run(AgentId(kernel.agent), "the held process", reading).await;
             let found = observe::with_names(found).await;
             // The engine has ended; the next one looks again.
-            let _unheard = sender.send(Observation { hold, finding: Finding::Exec(Box::new(found)) }).await;
+            let finding = Finding::Exec(Box::new(found));
+            let _unheard = sender.send(Observation { hold, finding, turn }).await;
         });
     }
 
@@ -249,7 +251,7 @@ impl Engine {
             // What cannot be seen is no reason to give a hold up.
             let finding = Finding::LeftItsExec(left.unwrap_or(false));
             // The engine has ended; the next one looks again.
-            let _unheard = sender.send(Observation { hold, finding }).await;
+            let _unheard = sender.send(Observation { hold, finding, turn: None }).await;
         });
     }
 
@@ -267,7 +269,7 @@ impl Engine {
     }
 
     /// What a reader found out about a hold.
-    pub(super) fn observed(&mut self, Observation { hold, finding }: Observation) {
+    pub(super) fn observed(&mut self, Observation { hold, finding, turn: _turn }: Observation) {
         let found = match finding {
             Finding::Exec(found) => *found,
             Finding::LeftItsExec(left) => return self.seen_astray(hold, left),

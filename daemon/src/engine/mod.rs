@@ -39,7 +39,7 @@ use std::{
 use holdpoint_core::{
     config::Config, id::HoldId, id::RequestId, policy::Policy, time::BootTime, time::WallTime, wire::Change,
 };
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, watch};
 
 use crate::{
     kernel::Gate,
@@ -106,6 +106,8 @@ pub(crate) struct InForce {
 struct Observation {
     hold: HoldId,
     finding: Finding,
+    /// The agent's turn, which ends when the engine has taken this.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 enum Finding {
