@@ -108,7 +108,14 @@ pub(crate) enum Command {
         full: bool,
     },
     /// Let requests go on.
-    Approve(Vote),
+    Approve {
+        /// What to vote on.
+        #[command(flatten)]
+        vote: Vote,
+        /// How many processes that wait for the identical action may go on, the request's own included; without it, that alone.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        processes: Option<u64>,
+    },
     /// Refuse requests: their execs fail with EPERM.
     Deny(Vote),
     /// Follow requests live, and decide each with one key.

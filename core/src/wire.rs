@@ -39,6 +39,13 @@ pub struct RequestView {
     pub ended_at: Option<WallTime>,
     /// More about the end, such as what could not be read.
     pub note: Option<String>,
+    /// The processes that wait with it for the identical action, in the order in which they came. A vote is about as many
+    /// as its voter was shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<u32>,
+    /// The request with which it waited and was approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<RequestId>,
 }
 
 /// Body of `GET /v1/requests`.
@@ -57,6 +64,10 @@ pub struct VoteBody {
     /// Why.
     #[serde(default)]
     pub reason: Option<String>,
+    /// How many processes the voter was shown, the request's own included. An approval lets no more go on; without it, the
+    /// request's own alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u64>,
 }
 
 /// Body of `POST /v1/agents` on the agents' socket: the calling process asks to be tagged.
@@ -174,8 +185,8 @@ pub struct Status {
     pub problems: Vec<String>,
     /// What the kernel half counted since it was loaded.
     pub counters: Vec<Counter>,
-    /// What the daemon refused without asking since it started.
-    pub refused: Vec<Counter>,
+    /// What the daemon did without asking anybody since it started.
+    pub unasked: Vec<Counter>,
 }
 
 /// Body of `GET /v1/refusals` on the agents' socket.

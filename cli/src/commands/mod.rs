@@ -77,8 +77,8 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Agents => agents::list(context).await,
         Command::Pending => pending(context).await,
         Command::Show { id, full } => show(context, &id, full).await,
-        Command::Approve(vote) => votes(context, &vote, VoteKind::Approve).await,
-        Command::Deny(vote) => votes(context, &vote, VoteKind::Deny).await,
+        Command::Approve { vote, processes } => votes(context, &vote, VoteKind::Approve, processes).await,
+        Command::Deny(vote) => votes(context, &vote, VoteKind::Deny, None).await,
         Command::Watch => watch::watch(context).await,
         Command::Log { limit, request, follow } => log::log(context, limit, request.as_deref(), follow).await,
         Command::Why => why::why(context).await,
@@ -110,10 +110,15 @@ async fn show(context: &Context, id: &str, full: bool) -> Result<(), Failure> {
 }
 
 /// Casts the votes one by one. One that is refused does not keep the others from being cast.
-async fn votes(context: &Context, vote: &Vote, kind: VoteKind) -> Result<(), Failure> {
+async fn votes(
+    context: &Context,
+    vote: &Vote,
+    kind: VoteKind,
+    processes: Option<u64>,
+) -> Result<(), Failure> {
     // Every id is read before the first vote: a slip of the finger changes nothing.
     let ids = vote.ids.iter().map(|id| id_prefix(id)).collect::<Result<Vec<_>, _>>()?;
-    let body = VoteBody { verdict: kind, reason: vote.reason.clone() };
+    let body = VoteBody { verdict: kind, reason: vote.reason.clone(), processes };
     let mut list = RequestList { requests: Vec::new() };
     let mut first_failure = None;
     for id in ids {

@@ -36,10 +36,10 @@ pub(crate) fn page(status: &Status, now: WallTime, style: Style) -> String {
         sheet.heading("counters of the kernel half");
     }
     counters(&mut sheet, &status.counters);
-    if !status.refused.is_empty() {
-        sheet.heading("refused without asking, since the daemon started");
+    if !status.unasked.is_empty() {
+        sheet.heading("without asking anybody, since the daemon started");
     }
-    counters(&mut sheet, &status.refused);
+    counters(&mut sheet, &status.unasked);
     sheet.finish()
 }
 

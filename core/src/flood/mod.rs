@@ -80,16 +80,11 @@ impl Flood {
             let until = Some(denial.at.after(limits.cooldown));
             return Err(Refused { cause: Cause::Cooldown, until, request: Some(denial.request.clone()) });
         }
-        let refused = |cause, until| Err(Refused { cause, until, request: None });
-        if waiting.of_agent >= limits.agent_pending {
-            return refused(Cause::AgentPending, waiting.agent_until);
-        }
+        agent_has_room(waiting, limits)?;
         if let Some(until) = of_agent.asked.full_until(limits.agent_per_minute, now) {
-            return refused(Cause::AgentPerMinute, Some(until));
+            return Err(Refused { cause: Cause::AgentPerMinute, until: Some(until), request: None });
         }
-        if waiting.of_all >= limits.pending {
-            return refused(Cause::AllPending, waiting.all_until);
-        }
+        all_have_room(waiting, limits)?;
         of_agent.asked.count(now);
         Ok(())
     }
@@ -141,4 +136,23 @@ impl Flood {
     pub fn remembered(&self) -> usize {
         self.agents.len()
     }
+}
+
+/// Whether an action may wait with the request of another. Nobody is asked, so only what waits counts.
+///
+/// # Errors
+/// Why it may not.
+pub fn may_join(waiting: Waiting, limits: &Limits) -> Result<(), Refused> {
+    agent_has_room(waiting, limits)?;
+    all_have_room(waiting, limits)
+}
+
+fn agent_has_room(waiting: Waiting, limits: &Limits) -> Result<(), Refused> {
+    let refused = Refused { cause: Cause::AgentPending, until: waiting.agent_until, request: None };
+    if waiting.of_agent < limits.agent_pending { Ok(()) } else { Err(refused) }
+}
+
+fn all_have_room(waiting: Waiting, limits: &Limits) -> Result<(), Refused> {
+    let refused = Refused { cause: Cause::AllPending, until: waiting.all_until, request: None };
+    if waiting.of_all < limits.pending { Ok(()) } else { Err(refused) }
 }

@@ -33,19 +33,22 @@ pub enum Cause {
     /// It is refused in any case, by a rule or since it cannot be read, and the agent has had so many of these within a
     /// minute that this one got no request of its own.
     Unrecorded,
+    /// It waited with the request about the identical action, which was not approved.
+    WithAnother,
     /// The same process tries again at once what it was refused: a search through `PATH`.
     Repeat,
 }
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Cooldown,
         Self::AgentPending,
         Self::AgentPerMinute,
         Self::AllPending,
         Self::Unread,
         Self::Unrecorded,
+        Self::WithAnother,
         Self::Repeat,
     ];
 
@@ -59,6 +62,7 @@ impl Cause {
             Self::AllPending => "refused_all_pending",
             Self::Unread => "refused_unread",
             Self::Unrecorded => "refused_unrecorded",
+            Self::WithAnother => "refused_with_another",
             Self::Repeat => "refused_repeat",
         }
     }
@@ -82,6 +86,9 @@ impl Cause {
             Self::Unrecorded => {
                 "execs refused by a rule, or since they cannot be read, of which the record has the number alone"
             }
+            Self::WithAnother => {
+                "execs refused that waited with the request about the identical action, which was not approved"
+            }
             Self::Repeat => "execs refused again that the same process was refused just before",
         }
     }
@@ -96,6 +103,9 @@ impl Cause {
             Self::AllPending => "too many actions of all agents wait for people already",
             Self::Unread => "too many actions of this agent wait to be looked at",
             Self::Unrecorded => "a rule denies it, or it cannot be read, as many before it",
+            Self::WithAnother => {
+                "it waited with the request about the identical action, which was not approved"
+            }
             Self::Repeat => "the same process was refused it just before",
         }
     }

@@ -43,6 +43,9 @@ impl Engine {
                     Action::Deny => Some(Input::Decided(Refusal::DeniedByRule)),
                     Action::Ask => None,
                 };
+                if decision.action == Action::Ask && self.joins(hold, &observed.facts, &decision) {
+                    return;
+                }
                 if self.is_refused_unasked(hold, &observed.facts, decision.action) {
                     return;
                 }
@@ -126,6 +129,7 @@ impl Engine {
             decision,
             facts: observed.map(|observed| observed.facts),
             bound: entry.bound.clone(),
+            with: None,
             votes: Vec::new(),
             made_at: clock::wall(),
             ended_at: None,
@@ -134,7 +138,7 @@ impl Engine {
         self.track(hold, stored);
     }
 
-    fn draw_id(&self) -> Option<RequestId> {
+    pub(super) fn draw_id(&self) -> Option<RequestId> {
         (0..DRAWS)
             .map(|_| RequestId::from_random(rand::random()))
             .find(|id| !self.by_id.contains_key(id) && matches!(self.store.id_in_use(id), Ok(false)))

@@ -64,7 +64,7 @@ impl Engine {
                     }
                 }
                 Stage::Passing if now.saturating_sub(entry.kernel.held_at) > lasts => over.push(*hold),
-                Stage::Passing | Stage::Observing | Stage::Request(_) => {}
+                Stage::Passing | Stage::Observing | Stage::Joined(_) | Stage::Request(_) => {}
             }
         }
         for hold in over {

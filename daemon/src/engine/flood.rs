@@ -41,6 +41,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(super) struct Flood {
     limits: flood::Flood,
     tally: Tally,
+    /// How many actions joined others' requests.
+    pub(super) joined: u64,
 }
 
 impl Flood {
@@ -51,7 +53,12 @@ impl Flood {
             count: self.tally.counted(cause),
             meaning: cause.meaning().to_owned(),
         };
-        Cause::ALL.into_iter().map(counter).collect()
+        let joined = Counter {
+            name: "joined".to_owned(),
+            count: self.joined,
+            meaning: "execs that wait or waited with the request about the identical action".to_owned(),
+        };
+        std::iter::once(joined).chain(Cause::ALL.into_iter().map(counter)).collect()
     }
 }
 
@@ -137,7 +144,7 @@ impl Engine {
         self.refuse_quietly(hold);
     }
 
-    fn refuse_unasked(&mut self, hold: HoldId, refused: Refused, seen: Seen) {
+    pub(super) fn refuse_unasked(&mut self, hold: HoldId, refused: Refused, seen: Seen) {
         let Some(entry) = self.entries.get(&hold) else { return };
         let agent = AgentId(entry.kernel.agent);
         if let Some(told) = self.flood.tally.refused(agent, refused, seen, clock::boot()) {
@@ -147,7 +154,8 @@ impl Engine {
     }
 
     /// A refusal lets nothing run, so it waits for no transaction.
-    fn refuse_quietly(&mut self, hold: HoldId) {
+    pub(super) fn refuse_quietly(&mut self, hold: HoldId) {
+        self.leave(hold);
         let Some(entry) = self.entries.get_mut(&hold) else { return };
         // What was filed has had its EPERM; its next try is filed anew.
         if entry.kernel.phase == PHASE_FILED {
@@ -159,8 +167,9 @@ impl Engine {
     }
 
     /// What waits for people.
-    fn waiting(&self, agent: AgentId) -> Waiting {
-        let mut waiting = Waiting::default();
+    pub(super) fn waiting(&self, agent: AgentId) -> Waiting {
+        let (of_agent, of_all) = self.count_joined(agent);
+        let mut waiting = Waiting { of_agent, of_all, ..Waiting::default() };
         for tracked in self.entries.values().filter_map(Entry::tracked) {
             if !tracked.request.is_pending() {
                 continue;

@@ -15,6 +15,7 @@ mod filings;
 mod flood;
 mod found;
 mod handle;
+mod joined;
 mod kernel_events;
 mod pinned;
 mod proof;
@@ -75,6 +76,8 @@ pub(crate) struct Engine {
     survivors: Vec<(holdpoint_abi::Hold, u8)>,
     /// What was refused just now.
     repeats: repeats::Repeats,
+    /// What waits with which request.
+    joined: joined::Groups,
     /// What agents may ask of people, and what was refused without asking.
     flood: flood::Flood,
     /// Why the store could not be written, while it cannot.

@@ -29,7 +29,7 @@ impl Engine {
         match command {
             Command::Requests(which, limit, reply) => drop(reply.send(self.requests(which, limit))),
             Command::Request(prefix, reply) => {
-                drop(reply.send(self.find(&prefix).map(|stored| view(&stored))));
+                drop(reply.send(self.find(&prefix).map(|stored| self.view(&stored))));
             }
             Command::Vote { prefix, body, voter, reply } => drop(reply.send(self.vote(&prefix, body, voter))),
             Command::MayTag { peer, body, reply } => {
@@ -63,7 +63,7 @@ impl Engine {
             Which::Pending => self.store.pending(limit),
             Which::All => self.store.recent(limit),
         };
-        let requests = stored.map_err(unreadable)?.iter().map(view).collect();
+        let requests = stored.map_err(unreadable)?.iter().map(|stored| self.view(stored)).collect();
         Ok(RequestList { requests })
     }
 
@@ -109,9 +109,12 @@ impl Engine {
             self.writes.push(Write::Log { at: vote.at, request: Some(id.clone()), agent, event });
             if vote.kind == VoteKind::Deny {
                 self.note_denial(&stored, clock::boot());
+            } else {
+                self.approve_joined(hold, &stored, &vote, body.processes.unwrap_or(1));
             }
         }
         self.follow(hold, &effects, None);
+        self.settle_joined();
         self.flush();
         counted.map_err(|_| already(verdict))?;
         if let Some(cause) = self.store_problem.as_ref().filter(|_| vote.kind == VoteKind::Approve) {
@@ -121,7 +124,10 @@ impl Engine {
             return Err(Kind::StoreFailed.with(detail));
         }
         let stored = self.store.request(&id).map_err(unreadable)?;
-        stored.as_ref().map(view).ok_or_else(|| Kind::Internal.with(format!("request '{id}' has gone")))
+        stored
+            .as_ref()
+            .map(|stored| self.view(stored))
+            .ok_or_else(|| Kind::Internal.with(format!("request '{id}' has gone")))
     }
 
     /// A vote by a short prefix may be meant for a request that ended while it was typed. Then it is not counted
@@ -172,7 +178,7 @@ impl Engine {
             listed_files: count(self.rules.files.len()),
             problems,
             counters,
-            refused: self.flood.counters(),
+            unasked: self.flood.counters(),
         })
     }
 
@@ -236,8 +242,8 @@ impl Engine {
         let mut requests = Vec::new();
         for tracked in self.entries.values().filter_map(Entry::tracked) {
             if tracked.agent == agent && tracked.request.is_pending() {
-                requests
-                    .extend(self.store.request(&tracked.request.id).map_err(unreadable)?.as_ref().map(view));
+                let stored = self.store.request(&tracked.request.id).map_err(unreadable)?;
+                requests.extend(stored.map(|stored| self.view(&stored)));
             }
         }
         requests.sort_by_key(|request| request.made_at);
@@ -247,10 +253,6 @@ impl Engine {
 
 pub(super) fn log_entry(event: LogEvent) -> Write {
     Write::Log { at: clock::wall(), request: None, agent: None, event }
-}
-
-fn view(stored: &StoredRequest) -> RequestView {
-    stored.view(clock::boot(), clock::wall())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]

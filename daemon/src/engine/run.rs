@@ -127,6 +127,7 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
         changed: Vec::new(),
         survivors: Vec::new(),
         repeats: super::repeats::Repeats::default(),
+        joined: super::joined::Groups::default(),
         flood: super::flood::Flood::default(),
         store_problem: None,
         agents_began: HashMap::new(),
@@ -219,6 +220,7 @@ impl Engine {
                     self.ring_alarms();
                 }
             }
+            self.settle_joined();
             self.flush();
             if let Some(whole) = swept {
                 self.pulse(whole);

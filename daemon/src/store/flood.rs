@@ -11,7 +11,7 @@ use super::{Store, StoreError, StoredRequest};
 
 impl Store {
     /// What rules said of the requests that were made in this boot since then, the oldest first: the agent, the action and
-    /// the time.
+    /// the time. Without those that waited with others'.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -22,7 +22,7 @@ impl Store {
     ) -> Result<Vec<(AgentId, Action, BootTime)>, StoreError> {
         let read = || {
             let mut statement = self.connection.prepare_cached(
-                "SELECT agent, decision, made_boot, boot_id FROM requests ORDER BY number DESC",
+                "SELECT agent, decision, made_boot, boot_id, voted_with FROM requests ORDER BY number DESC",
             )?;
             let mut rows = statement.query([])?;
             let mut made = Vec::new();
@@ -31,6 +31,10 @@ impl Store {
                 let at = BootTime(row.get::<_, i64>(2)?.cast_unsigned());
                 if row.get::<_, String>(3)? != boot_id || at < since {
                     break;
+                }
+                // Nobody was asked about it by itself.
+                if row.get::<_, Option<String>>(4)?.is_some() {
+                    continue;
                 }
                 let decision: Decision = super::decode::json_at(row, 1)?;
                 made.push((AgentId(row.get(0)?), decision.action, at));

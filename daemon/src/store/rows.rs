@@ -29,6 +29,8 @@ pub(crate) struct StoredRequest {
     pub facts: Option<ExecFacts>,
     /// What an approval is bound to. None for what could not be looked at.
     pub bound: Option<Bound>,
+    /// The request with which it waited, and whose vote was about this, too.
+    pub with: Option<RequestId>,
     /// The votes, the oldest first.
     pub votes: Vec<Vote>,
     /// When it was made.
@@ -155,6 +157,8 @@ impl StoredRequest {
             },
             ended_at: self.ended_at,
             note: self.note.clone(),
+            joined: Vec::new(),
+            with: self.with.clone(),
         }
     }
 }

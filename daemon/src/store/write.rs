@@ -142,9 +142,9 @@ fn new_request(transaction: &Transaction<'_>, stored: &StoredRequest) -> Result<
     transaction
         .prepare_cached(
             "INSERT INTO requests (id, agent, hold, boot_id, wait, made_boot, deadline, valid_for, phase, state,
-                 decision, facts, made_at, ended_at, note, bound)
+                 decision, facts, made_at, ended_at, note, bound, voted_with)
              VALUES (:id, :agent, :hold, :boot_id, :wait, :made_boot, :deadline, :valid_for, :phase, :state,
-                 :decision, :facts, :made_at, :ended_at, :note, :bound)",
+                 :decision, :facts, :made_at, :ended_at, :note, :bound, :voted_with)",
         )?
         .insert(named_params! {
             ":id": request.id.as_str(),
@@ -163,6 +163,7 @@ fn new_request(transaction: &Transaction<'_>, stored: &StoredRequest) -> Result<
             ":ended_at": stored.ended_at.map(|at| at.0.cast_signed()),
             ":note": stored.note,
             ":bound": stored.bound.as_ref().map(json).transpose()?,
+            ":voted_with": stored.with.as_ref().map(|id| id.as_str()),
         })?;
     stored.votes.iter().try_for_each(|vote| add_vote(transaction, request.id.as_str(), vote))
 }

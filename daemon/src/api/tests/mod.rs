@@ -97,7 +97,7 @@ impl Desk for FakeDesk {
             listed_files: 0,
             problems: Vec::new(),
             counters: Vec::new(),
-            refused: Vec::new(),
+            unasked: Vec::new(),
         })
     }
 
