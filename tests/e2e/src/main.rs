@@ -22,6 +22,8 @@ mod exchanged;
 mod failures;
 mod filed;
 mod files;
+mod flood;
+mod joined;
 mod lifecycle;
 mod load;
 mod observing;
@@ -46,6 +48,8 @@ fn main() -> std::process::ExitCode {
         parents::TESTS,
         endings::TESTS,
         exchanged::TESTS,
+        flood::TESTS,
+        joined::TESTS,
         files::TESTS,
         changing::TESTS,
         reading::TESTS,
