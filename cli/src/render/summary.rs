@@ -24,7 +24,7 @@ pub(crate) fn command(view: &RequestView) -> String {
             // Before the command, where no argument can write.
             let processes = match view.joined.len() {
                 0 => String::new(),
-                others => format!("[{} processes] ", others + 1),
+                others => format!("[{} wait] ", others + 1),
             };
             processes + &escape::command(&facts.argv, COMMAND_CHARACTERS)
         }

@@ -67,7 +67,7 @@ fn why_asks_the_agents_socket_what_was_refused_and_what_waits() {
         assert!(stdout(&output).contains(part), "{}", stdout(&output));
     }
     let output = daemon.run(&["why", "--json"]);
-    assert!(stdout(&output).contains("\"cause\": \"agent_pending\""), "{}", stdout(&output));
+    assert!(stdout(&output).contains("\"cause\":\"agent_pending\""), "{}", stdout(&output));
     // Without --socket it is the agents' one.
     let output = command().args(["why"]).output().unwrap();
     assert!(output.status.code() != Some(0) && stderr(&output).contains("agent.sock"), "{}", stderr(&output));

@@ -78,7 +78,7 @@ fn an_approval_is_about_as_many_processes_as_were_shown_and_the_others_are_asked
     let id = request.id.as_str();
     let shown = holdpoint(&["show", id]).output;
     assert!(shown.contains("4 processes wait for this"), "{shown}");
-    assert!(holdpoint(&["pending"]).output.contains("[4 processes] hp-static"), "the table does not say so");
+    assert!(holdpoint(&["pending"]).output.contains("[4 wait] hp-"), "the table does not say so");
     assert_eq!(daemon.client().counter("joined"), 3);
     let said = holdpoint(&["approve", "--processes", "3", id]);
     assert_eq!(said.code, 0, "{said:?}");
