@@ -42,7 +42,7 @@ pub(crate) struct Global {
     /// Print JSON, in the shapes of docs/api.md.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// The daemon's socket [default: /run/holdpoint/control.sock; for `run`: /run/holdpoint/agent.sock].
+    /// The daemon's socket [default: /run/holdpoint/control.sock; for `run` and `why`: /run/holdpoint/agent.sock].
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
     /// Colours: `auto` means on a terminal, unless NO_COLOR is set.
@@ -108,7 +108,14 @@ pub(crate) enum Command {
         full: bool,
     },
     /// Let requests go on.
-    Approve(Vote),
+    Approve {
+        /// What to vote on.
+        #[command(flatten)]
+        vote: Vote,
+        /// How many processes that wait for the identical action may go on, the request's own included; without it, that alone.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        processes: Option<u64>,
+    },
     /// Refuse requests: their execs fail with EPERM.
     Deny(Vote),
     /// Follow requests live, and decide each with one key.
@@ -125,6 +132,8 @@ pub(crate) enum Command {
         #[arg(long)]
         follow: bool,
     },
+    /// For an agent: say what of its own was refused without asking, why and until when, and what waits.
+    Why,
     /// Say how the daemon is.
     Status,
     /// Have the daemon read its rules and its configuration again.

@@ -11,6 +11,7 @@ pub mod diagnostic;
 mod document;
 pub mod escape;
 pub mod facts;
+pub mod flood;
 pub mod id;
 pub mod memory;
 pub mod policy;

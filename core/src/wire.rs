@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     alleged::Alleged,
     facts::ExecFacts,
+    flood::Cause,
     id::{AgentId, HoldId, RequestId},
     policy::{Decision, Wait},
     request::{State, Vote, VoteKind, Voter},
@@ -38,6 +39,13 @@ pub struct RequestView {
     pub ended_at: Option<WallTime>,
     /// More about the end, such as what could not be read.
     pub note: Option<String>,
+    /// The processes that wait with it for the identical action, in the order in which they came. A vote is about as many
+    /// as its voter was shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<u32>,
+    /// The request with which it waited and was approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<RequestId>,
 }
 
 /// Body of `GET /v1/requests`.
@@ -56,6 +64,10 @@ pub struct VoteBody {
     /// Why.
     #[serde(default)]
     pub reason: Option<String>,
+    /// How many processes the voter was shown, the request's own included. An approval lets no more go on; without it, the
+    /// request's own alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u64>,
 }
 
 /// Body of `POST /v1/agents` on the agents' socket: the calling process asks to be tagged.
@@ -173,9 +185,43 @@ pub struct Status {
     pub problems: Vec<String>,
     /// What the kernel half counted since it was loaded.
     pub counters: Vec<Counter>,
+    /// What the daemon did without asking anybody since it started.
+    pub unasked: Vec<Counter>,
 }
 
-/// One of the kernel half's counters.
+/// Body of `GET /v1/refusals` on the agents' socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalList {
+    /// The last refusal of each cause of the caller's own agent, the newest first.
+    pub refusals: Vec<RefusalView>,
+}
+
+/// An action of which nobody was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalView {
+    /// Why it was refused.
+    pub cause: Cause,
+    /// The same in words.
+    pub because: String,
+    /// When.
+    pub at: WallTime,
+    /// When that is over at the latest, where it is known.
+    pub until: Option<WallTime>,
+    /// The request by which a person denied the same.
+    pub request: Option<RequestId>,
+    /// Its process.
+    pub pid: u32,
+    /// The path of the program; empty where nobody has looked.
+    pub program: Alleged,
+    /// Its first arguments, 1 KiB at most.
+    pub argv: Vec<Alleged>,
+    /// How many more arguments there are.
+    pub more_arguments: u64,
+    /// How many more were refused for this cause, since the daemon started or within the time that it remembers.
+    pub more: u64,
+}
+
+/// One of the counters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
     /// Its name, such as `refused_ring_full`.
@@ -248,6 +294,25 @@ pub enum LogEvent {
         /// The name of the file that it meant, where one was meant.
         file: Option<Alleged>,
         /// How many more of the kind were refused since the entry before.
+        more: u64,
+    },
+    /// An exec was refused, and nobody was asked.
+    RefusedUnasked {
+        /// Why.
+        cause: Cause,
+        /// Its process.
+        pid: u32,
+        /// The path of the program; empty where nobody has looked.
+        program: Alleged,
+        /// Its first arguments, 1 KiB at most.
+        argv: Vec<Alleged>,
+        /// How many more arguments there are.
+        more_arguments: u64,
+        /// When the cause is over at the latest, where that is known.
+        until: Option<WallTime>,
+        /// The request by which a person denied the same.
+        denied: Option<RequestId>,
+        /// How many more of the agent were refused for this cause since the entry before.
         more: u64,
     },
     /// An exec was held and a request made.

@@ -6,6 +6,7 @@ mod generate;
 mod log;
 pub(crate) mod recover;
 mod run;
+mod why;
 
 use std::{
     future::Future,
@@ -57,8 +58,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             block_on(recover::recover(&socket(&global, CONTROL_SOCKET), deny_all, global.json, style))
         }
         other => {
+            let default = if matches!(other, Command::Why) { AGENT_SOCKET } else { CONTROL_SOCKET };
             let context = Context {
-                client: Client::new(&socket(&global, CONTROL_SOCKET))?,
+                client: Client::new(&socket(&global, default))?,
                 json: global.json,
                 style: Style { color: output::colors(global.color) },
             };
@@ -75,10 +77,11 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Agents => agents::list(context).await,
         Command::Pending => pending(context).await,
         Command::Show { id, full } => show(context, &id, full).await,
-        Command::Approve(vote) => votes(context, &vote, VoteKind::Approve).await,
-        Command::Deny(vote) => votes(context, &vote, VoteKind::Deny).await,
+        Command::Approve { vote, processes } => votes(context, &vote, VoteKind::Approve, processes).await,
+        Command::Deny(vote) => votes(context, &vote, VoteKind::Deny, None).await,
         Command::Watch => watch::watch(context).await,
         Command::Log { limit, request, follow } => log::log(context, limit, request.as_deref(), follow).await,
+        Command::Why => why::why(context).await,
         Command::Status => status(context).await,
         Command::Reload => reload(context).await,
         Command::Run { .. }
@@ -107,10 +110,15 @@ async fn show(context: &Context, id: &str, full: bool) -> Result<(), Failure> {
 }
 
 /// Casts the votes one by one. One that is refused does not keep the others from being cast.
-async fn votes(context: &Context, vote: &Vote, kind: VoteKind) -> Result<(), Failure> {
+async fn votes(
+    context: &Context,
+    vote: &Vote,
+    kind: VoteKind,
+    processes: Option<u64>,
+) -> Result<(), Failure> {
     // Every id is read before the first vote: a slip of the finger changes nothing.
     let ids = vote.ids.iter().map(|id| id_prefix(id)).collect::<Result<Vec<_>, _>>()?;
-    let body = VoteBody { verdict: kind, reason: vote.reason.clone() };
+    let body = VoteBody { verdict: kind, reason: vote.reason.clone(), processes };
     let mut list = RequestList { requests: Vec::new() };
     let mut first_failure = None;
     for id in ids {

@@ -80,7 +80,11 @@ async fn deny(client: &Client, findings: &Findings) -> Result<(), Failure> {
              'holdpointd --take-down' denies all that is held, and opens the gate"
         )));
     }
-    let body = VoteBody { verdict: VoteKind::Deny, reason: Some("holdpoint recover --deny-all".to_owned()) };
+    let body = VoteBody {
+        verdict: VoteKind::Deny,
+        reason: Some("holdpoint recover --deny-all".to_owned()),
+        processes: None,
+    };
     let mut left = 0;
     for request in &findings.pending {
         if let Err(failure) = cast(client, request.id.as_str(), &body).await {

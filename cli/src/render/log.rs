@@ -12,6 +12,7 @@ use super::{
     summary,
     text::plain,
     time::utc,
+    why,
 };
 
 /// So much of what an agent wrote is shown in an entry.
@@ -51,6 +52,17 @@ fn words(event: &LogEvent) -> String {
             let file = file.as_ref().map_or_else(String::new, |file| format!(", about {}", shown(file)));
             let more = if *more == 0 { String::new() } else { format!(" ({more} more before)") };
             format!("{}: process {pid}, {}{target}{file}{more}", plain(what), shown(program))
+        }
+        LogEvent::RefusedUnasked { cause, pid, program, argv, more_arguments, until, denied, more } => {
+            let until = until.map_or_else(String::new, |until| format!(", until {}", utc(until)));
+            let denied = denied.as_ref().map_or_else(String::new, |request| format!(" as request {request}"));
+            let more = if *more == 0 { String::new() } else { format!(" ({more} more before)") };
+            let command = why::told(program, argv, *more_arguments);
+            format!(
+                "{}: refused without asking, since {}{denied}{until}: process {pid}, {command}{more}",
+                cause.counter(),
+                cause.because()
+            )
         }
         LogEvent::RequestMade { program, rule } => {
             let rule = rule.as_deref().map_or_else(String::new, |rule| format!(" (rule {})", plain(rule)));

@@ -15,6 +15,7 @@ mod style;
 pub(crate) mod summary;
 pub(crate) mod text;
 pub(crate) mod time;
+pub(crate) mod why;
 
 #[cfg(test)]
 pub(crate) mod samples;

@@ -1,6 +1,9 @@
 //! How the daemon is.
 
-use holdpoint_core::{time::WallTime, wire::Status};
+use holdpoint_core::{
+    time::WallTime,
+    wire::{Counter, Status},
+};
 
 use super::{
     Style,
@@ -32,9 +35,17 @@ pub(crate) fn page(status: &Status, now: WallTime, style: Style) -> String {
     if !status.counters.is_empty() {
         sheet.heading("counters of the kernel half");
     }
-    for counter in &status.counters {
+    counters(&mut sheet, &status.counters);
+    if !status.unasked.is_empty() {
+        sheet.heading("without asking anybody, since the daemon started");
+    }
+    counters(&mut sheet, &status.unasked);
+    sheet.finish()
+}
+
+fn counters(sheet: &mut Sheet, counters: &[Counter]) {
+    for counter in counters {
         sheet.lines(&format!("  {:>10}  ", counter.count), &plain(&counter.name), Tone::Plain);
         sheet.sentence("", &plain(&counter.meaning), Tone::Plain);
     }
-    sheet.finish()
 }

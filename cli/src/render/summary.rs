@@ -20,7 +20,14 @@ pub(crate) fn command(view: &RequestView) -> String {
         Some(facts) if facts.argv.is_empty() => {
             format!("{} (no arguments)", shown_path(&facts.executable.path.0))
         }
-        Some(facts) => escape::command(&facts.argv, COMMAND_CHARACTERS),
+        Some(facts) => {
+            // Before the command, where no argument can write.
+            let processes = match view.joined.len() {
+                0 => String::new(),
+                others => format!("[{} wait] ", others + 1),
+            };
+            processes + &escape::command(&facts.argv, COMMAND_CHARACTERS)
+        }
         None => "(could not be looked at)".to_owned(),
     }
 }

@@ -2,9 +2,10 @@
 
 use holdpoint_core::{
     alleged::Alleged,
+    flood::Cause,
     request::{Outcome, State, Verdict, Vote, VoteKind, Voter},
     time::WallTime,
-    wire::{LogEntry, LogEvent, RequestView},
+    wire::{LogEntry, LogEvent, RefusalView, RequestView},
 };
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
     samples::{hostile, request},
     summary,
     text::columns,
+    why,
 };
 
 const NOW: WallTime = WallTime(1_795_388_422_000);
@@ -129,6 +131,37 @@ fn an_ended_request_tells_who_decided_and_what_came_of_it() {
     }
 }
 
+fn refusal() -> RefusalView {
+    RefusalView {
+        cause: Cause::Cooldown,
+        because: Cause::Cooldown.because().to_owned(),
+        at: WallTime(NOW.0 - 12_000),
+        until: Some(WallTime(NOW.0 + 288_000)),
+        request: Some("k3m9z".parse().unwrap()),
+        pid: 4711,
+        program: "/usr/bin/kubectl".into(),
+        argv: vec!["kubectl".into(), "delete".into(), "namespace".into(), "my prod".into()],
+        more_arguments: 0,
+        more: 2,
+    }
+}
+
+#[test]
+fn an_agent_is_told_why_as_documented() {
+    let text = why::page(&[refusal()], &[request("7fq2a")], NOW, STYLE);
+    let documentation = include_str!("../../../docs/cli.md");
+    assert!(documentation.contains(checked(&text)), "docs/cli.md should show this:\n{text}");
+    assert!(why::page(&[], &[], NOW, STYLE).contains("nothing of this agent was refused"));
+}
+
+#[test]
+fn nothing_that_was_refused_acts_on_the_terminal() {
+    let evil: Alleged = "\x1b[2J\u{202e}".repeat(100).as_str().into();
+    let unread = RefusalView { argv: Vec::new(), program: evil.clone(), until: None, ..refusal() };
+    let long = RefusalView { argv: vec![evil; 50], more_arguments: u64::MAX, ..refusal() };
+    assert!(checked(&why::page(&[unread, long], &[hostile("k3m9z")], NOW, STYLE)).lines().count() < 60);
+}
+
 #[test]
 fn every_entry_of_the_log_fits_and_is_printable() {
     let evil = "\x1b[2J\u{202e}".repeat(100);
@@ -145,6 +178,16 @@ fn every_entry_of_the_log_fits_and_is_printable() {
             program: evil.as_str().into(),
             target: Some(2),
             file: Some(evil.as_str().into()),
+            more: 3,
+        },
+        LogEvent::RefusedUnasked {
+            cause: Cause::Cooldown,
+            pid: 1,
+            program: evil.as_str().into(),
+            argv: vec![evil.as_str().into(); 3],
+            more_arguments: 7,
+            until: Some(NOW),
+            denied: Some("k3m9z".parse().unwrap()),
             more: 3,
         },
         LogEvent::RequestMade { program: evil.as_str().into(), rule: Some(evil.clone()) },
@@ -182,6 +225,7 @@ fn every_example_in_the_api_documentation_has_the_shape_it_is_named_after() {
                 "Log" => survives::<wire::Log>(text),
                 "LogEntry" => survives::<wire::LogEntry>(text),
                 "Status" => survives::<wire::Status>(text),
+                "RefusalList" => survives::<wire::RefusalList>(text),
                 "Reloaded" => survives::<wire::Reloaded>(text),
                 "AgentList" => survives::<wire::AgentList>(text),
                 "AttachBody" => survives::<wire::AttachBody>(text),

@@ -15,6 +15,8 @@ pub(super) struct Board {
     shown: Option<RequestId>,
     /// Since when, on a clock of the caller's that never goes back.
     shown_since: Duration,
+    /// How many processes were said to wait for it when it came up. Others that come meanwhile are asked about later.
+    shown_processes: u64,
 }
 
 /// What a change means for the screen.
@@ -33,8 +35,8 @@ pub(super) enum Act {
     Nothing,
     /// Too soon after the request came up.
     TooSoon,
-    /// A vote on exactly this request.
-    Vote(RequestId, VoteKind),
+    /// A vote on exactly this request, and on as many processes as were shown with it.
+    Vote(RequestId, VoteKind, u64),
     /// Another request was chosen.
     Show,
     /// Tell the keys.
@@ -83,8 +85,8 @@ impl Board {
                 if is_shown {
                     // The next in line moves up, else the oldest comes.
                     let next = self.pending.get(at).or_else(|| self.pending.first());
-                    self.shown = next.map(|next| next.id.clone());
-                    self.shown_since = now;
+                    let next = next.map(|next| next.id.clone());
+                    self.comes_up(next, now);
                     return Effect::Show;
                 }
                 Effect::Count
@@ -93,8 +95,7 @@ impl Board {
                 let id = view.id.clone();
                 self.pending.push(view);
                 if self.shown.is_none() {
-                    self.shown = Some(id);
-                    self.shown_since = now;
+                    self.comes_up(Some(id), now);
                     return Effect::Show;
                 }
                 Effect::Count
@@ -106,6 +107,7 @@ impl Board {
     /// Says that the shown request is on the screen only now.
     pub(super) fn displayed(&mut self, now: Duration) {
         self.shown_since = now;
+        self.shown_processes = self.shown().map_or(1, |(view, _)| 1 + view.joined.len() as u64);
     }
 
     /// Takes a key.
@@ -124,7 +126,7 @@ impl Board {
     fn vote(&self, kind: VoteKind, now: Duration) -> Act {
         match &self.shown {
             Some(_) if now.saturating_sub(self.shown_since) < SAFE_AFTER => Act::TooSoon,
-            Some(id) => Act::Vote(id.clone(), kind),
+            Some(id) => Act::Vote(id.clone(), kind, self.shown_processes.max(1)),
             None => Act::Nothing,
         }
     }
@@ -135,9 +137,14 @@ impl Board {
         if next == at {
             return Act::Nothing;
         }
-        self.shown = self.pending.get(next).map(|view| view.id.clone());
-        self.shown_since = now;
+        let next = self.pending.get(next).map(|view| view.id.clone());
+        self.comes_up(next, now);
         Act::Show
+    }
+
+    /// Until it is on the screen nobody was shown more than its own process.
+    fn comes_up(&mut self, id: Option<RequestId>, now: Duration) {
+        (self.shown, self.shown_since, self.shown_processes) = (id, now, 1);
     }
 
     fn place(&self) -> Option<usize> {
@@ -191,9 +198,9 @@ mod tests {
     #[test]
     fn a_key_decides_the_shown_request_by_its_whole_id() {
         let mut board = board(&["00001", "00002"]);
-        assert_eq!(board.key(b'a', LATER), Act::Vote(id("00001"), VoteKind::Approve));
+        assert_eq!(board.key(b'a', LATER), Act::Vote(id("00001"), VoteKind::Approve, 1));
         assert_eq!(board.key(b'n', LATER), Act::Show);
-        assert_eq!(board.key(b'D', LATER + SAFE_AFTER), Act::Vote(id("00002"), VoteKind::Deny));
+        assert_eq!(board.key(b'D', LATER + SAFE_AFTER), Act::Vote(id("00002"), VoteKind::Deny, 1));
         assert_eq!(board.key(b'n', LATER), Act::Show);
         assert_eq!(shown(&board), Some("00001"));
         assert_eq!(board.key(b'p', LATER), Act::Show);
@@ -208,7 +215,7 @@ mod tests {
         assert_eq!(board.change(decided("00001"), LATER), Effect::Show);
         assert_eq!(shown(&board), Some("00002"));
         assert_eq!(board.key(b'a', LATER + SAFE_AFTER / 2), Act::TooSoon);
-        assert_eq!(board.key(b'a', LATER + SAFE_AFTER), Act::Vote(id("00002"), VoteKind::Approve));
+        assert_eq!(board.key(b'a', LATER + SAFE_AFTER), Act::Vote(id("00002"), VoteKind::Approve, 1));
     }
 
     #[test]
@@ -221,6 +228,18 @@ mod tests {
         other.facts.as_mut().unwrap().argv.push("--force".into());
         assert_eq!(board.change(other, LATER), Effect::Show);
         assert_eq!(board.key(b'a', LATER), Act::TooSoon);
+    }
+
+    #[test]
+    fn a_vote_is_about_the_processes_that_were_shown() {
+        let mut board = board(&["00001"]);
+        let with = |joined: Vec<u32>| RequestView { joined, ..request("00001") };
+        assert_eq!(board.change(with(vec![7, 8]), LATER), Effect::Count);
+        assert_eq!(board.key(b'a', LATER), Act::Vote(id("00001"), VoteKind::Approve, 1));
+        board.displayed(NOW);
+        // Who comes after that was not shown, and does not keep the person from deciding.
+        assert_eq!(board.change(with(vec![7, 8, 9]), LATER), Effect::Count);
+        assert_eq!(board.key(b'a', LATER), Act::Vote(id("00001"), VoteKind::Approve, 3));
     }
 
     #[test]

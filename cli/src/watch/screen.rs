@@ -131,8 +131,8 @@ impl Screen<'_> {
             Act::Quit => return Ok(Key::Quit),
             Act::Show => self.show()?,
             Act::Help => output::print(&format!("{CLEAR_LINE}{HELP}"))?,
-            Act::Vote(id, kind) => {
-                let body = VoteBody { verdict: kind, reason: None };
+            Act::Vote(id, kind, processes) => {
+                let body = VoteBody { verdict: kind, reason: None, processes: Some(processes) };
                 output::print(CLEAR_LINE)?;
                 let cast = cast(&self.context.client, id.as_str(), &body).await;
                 // What was typed meanwhile was not typed for what is shown next. Not later: a key that is typed once

@@ -45,6 +45,35 @@ fn approve_votes_on_each_id_and_prints_what_was_approved() {
 }
 
 #[test]
+fn approve_says_how_many_processes_it_is_about() {
+    let daemon = Daemon::start(&[("POST /v1/requests/k3m9z/votes", 200, &request("k3m9z", "running"))]);
+    let output = daemon.run(&["approve", "k3m9z", "--processes", "3"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(daemon.calls()[0].body, r#"{"verdict":"approve","reason":null,"processes":3}"#);
+    assert_eq!(daemon.run(&["approve", "k3m9z", "--processes", "0"]).status.code(), Some(2));
+    assert_eq!(daemon.run(&["deny", "k3m9z", "--processes", "3"]).status.code(), Some(2));
+}
+
+#[test]
+fn why_asks_the_agents_socket_what_was_refused_and_what_waits() {
+    let refusals = r#"{"refusals":[{"cause":"agent_pending","because":"too many wait","at":1,"until":null,
+        "request":null,"pid":7,"program":"/usr/bin/kubectl","argv":["kubectl","get"],"more_arguments":1,"more":4}]}"#
+        .replace('\n', "");
+    let waits = format!(r#"{{"requests":[{}]}}"#, request("k3m9z", "pending"));
+    let daemon = Daemon::start(&[("GET /v1/refusals", 200, &refusals), ("GET /v1/requests", 200, &waits)]);
+    let output = daemon.run(&["why"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for part in ["too many wait", "kubectl get (1 arguments more)", "4 others for the same cause", "k3m9z"] {
+        assert!(stdout(&output).contains(part), "{}", stdout(&output));
+    }
+    let output = daemon.run(&["why", "--json"]);
+    assert!(stdout(&output).contains("\"cause\":\"agent_pending\""), "{}", stdout(&output));
+    // Without --socket it is the agents' one.
+    let output = command().args(["why"]).output().unwrap();
+    assert!(output.status.code() != Some(0) && stderr(&output).contains("agent.sock"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_vote_that_is_refused_keeps_no_other_from_being_cast_and_gives_the_exit_code() {
     let late = problem("already-decided", 409, "the request is already denied");
     let good = request("7fq2a", "ended").replace(r#"{"is":"ended"}"#, r#"{"is":"running"}"#);

@@ -125,7 +125,7 @@ fn one_key_decides_but_not_before_the_request_can_have_been_read() {
     assert_eq!(watch.ended().code(), Some(0));
     let calls = daemon.calls();
     assert_eq!(calls[1].what, "POST /v1/requests/k3m9z/votes", "the shown request, by its whole id");
-    assert_eq!(calls[1].body, r#"{"verdict":"approve","reason":null}"#);
+    assert_eq!(calls[1].body, r#"{"verdict":"approve","reason":null,"processes":1}"#);
     assert_eq!(calls.len(), 2, "no key went to the next request");
     assert!(watch.reads_lines());
 }

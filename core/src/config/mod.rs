@@ -5,9 +5,9 @@ mod parse;
 mod reload;
 mod show;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use crate::{agent::Declared, policy::Defaults};
+use crate::{agent::Declared, document::DurationLimits, policy::Defaults};
 pub use parse::parse;
 pub use show::{DEFAULT_ENVIRONMENT, MAX_SHOWN, NEVER_SHOWN, Show};
 
@@ -17,6 +17,27 @@ pub const PENDING: usize = 4096;
 
 /// The most that `limits.pending` may be: the kernel half has room for so many holds (`MAX_HOLDS` in the abi crate).
 pub const MAX_PENDING: usize = 32_768;
+
+/// How many actions of one agent may wait for people at once, where the configuration says nothing: more than a person
+/// keeps in view. Beyond it an exec is refused without asking, and `refused_agent_pending` counts it.
+pub const AGENT_PENDING: usize = 32;
+
+/// How many requests one agent may make within a minute, where the configuration says nothing: nobody reads more than one a
+/// second. Beyond it an exec is refused without asking, and `refused_agent_per_minute` counts it.
+pub const AGENT_PER_MINUTE: usize = 60;
+
+/// The most that `limits.agent_per_minute` may be: more than the daemon writes to a disk.
+pub const MAX_PER_MINUTE: usize = 60_000;
+
+/// How long the same action is refused without asking after a denial, where the configuration says nothing.
+pub const COOLDOWN: Duration = Duration::from_secs(5 * 60);
+
+/// The longest that `limits.cooldown` may be. For so long denials are remembered, whatever it is: a reload can make it longer.
+pub const MAX_COOLDOWN: Duration = Duration::from_secs(24 * 3600);
+
+/// What `limits.cooldown` may be. Zero: what was denied is asked about again at once.
+pub(crate) const COOLDOWN_LIMITS: DurationLimits =
+    DurationLimits { least: Duration::ZERO, most: MAX_COOLDOWN };
 
 /// What the daemon is told by its operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +67,14 @@ pub struct Config {
 /// How much there may be of things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests that wait for people at once.
+    /// Actions that wait for people at once, of all agents.
     pub pending: usize,
+    /// Actions of one agent that wait for people at once.
+    pub agent_pending: usize,
+    /// Requests that one agent makes within a minute.
+    pub agent_per_minute: usize,
+    /// How long after a denial the same action is refused without asking.
+    pub cooldown: Duration,
 }
 
 impl Config {
@@ -77,7 +104,12 @@ impl Default for Config {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { pending: PENDING }
+        Self {
+            pending: PENDING,
+            agent_pending: AGENT_PENDING,
+            agent_per_minute: AGENT_PER_MINUTE,
+            cooldown: COOLDOWN,
+        }
     }
 }
 

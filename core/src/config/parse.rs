@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Config, Limits, MAX_PENDING, MAX_SHOWN, Show, show::is_never_shown};
+use super::{
+    COOLDOWN_LIMITS, Config, Limits, MAX_PENDING, MAX_PER_MINUTE, MAX_SHOWN, Show, show::is_never_shown,
+};
 use crate::{
     diagnostic::{Diagnostic, quoted},
     document::{Problems, SourceFile, Table, Text, read},
@@ -23,7 +25,7 @@ const TOP_KEYS: &[&str] = &[
 ];
 const SHOW_KEYS: &[&str] = &["environment"];
 const DEFAULTS_KEYS: &[&str] = &["timeout", "valid_for", "wait"];
-const LIMITS_KEYS: &[&str] = &["pending"];
+const LIMITS_KEYS: &[&str] = &["pending", "agent_pending", "agent_per_minute", "cooldown"];
 
 /// The longest name of a group that useradd(8) makes.
 const MAX_GROUP_BYTES: usize = 32;
@@ -135,6 +137,14 @@ fn defaults(table: &Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Defaul
 
 fn limits(table: &Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Limits> {
     let table = table.table("limits", LIMITS_KEYS, problems)?;
-    let pending = table.integer("pending", 1, MAX_PENDING as u64, problems)?;
-    Some(Limits { pending: usize::try_from(pending).unwrap_or(MAX_PENDING) })
+    let standard = Limits::default();
+    let mut count = |key, most: usize, standard| {
+        let read = table.integer(key, 1, most as u64, problems);
+        read.map_or(standard, |count| usize::try_from(count).unwrap_or(most))
+    };
+    let pending = count("pending", MAX_PENDING, standard.pending);
+    let agent_pending = count("agent_pending", MAX_PENDING, standard.agent_pending);
+    let agent_per_minute = count("agent_per_minute", MAX_PER_MINUTE, standard.agent_per_minute);
+    let cooldown = table.duration("cooldown", COOLDOWN_LIMITS, problems).unwrap_or(standard.cooldown);
+    Some(Limits { pending, agent_pending, agent_per_minute, cooldown })
 }

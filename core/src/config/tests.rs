@@ -40,6 +40,9 @@ fn every_key_is_read() {
         wait = "refuse"
         [limits]
         pending = 7
+        agent_pending = 3
+        agent_per_minute = 9
+        cooldown = "0s"
     "#;
     let expected = Config {
         approver_group: "wheel".to_owned(),
@@ -54,7 +57,7 @@ fn every_key_is_read() {
             valid_for: Duration::from_secs(30),
             wait: Wait::Refuse,
         },
-        limits: Limits { pending: 7 },
+        limits: Limits { pending: 7, agent_pending: 3, agent_per_minute: 9, cooldown: Duration::ZERO },
         agents: vec![],
     };
     assert_eq!(read(text).unwrap(), (expected, vec![]));
@@ -72,7 +75,11 @@ error: unknown key 'aprover_group'
    = did you mean 'approver_group'?";
     assert_eq!(told[0], expected);
     assert!(told[1].ends_with("= did you mean 'environment'?"), "{}", told[1]);
-    assert!(told[2].ends_with("= known here: pending"), "{}", told[2]);
+    assert!(
+        told[2].ends_with("= known here: pending, agent_pending, agent_per_minute, cooldown"),
+        "{}",
+        told[2]
+    );
 }
 
 #[test]
@@ -108,6 +115,12 @@ fn wrong_values_are_errors() {
         ("limits.pending = 0", "error: 'pending' has to be from 1 to 32768"),
         ("limits.pending = -1", "error: 'pending' has to be from 1 to 32768"),
         ("limits.pending = 32769", "error: 'pending' has to be from 1 to 32768"),
+        ("limits.agent_pending = 0", "error: 'agent_pending' has to be from 1 to 32768"),
+        ("limits.agent_per_minute = 60001", "error: 'agent_per_minute' has to be from 1 to 60000"),
+        (
+            "limits.cooldown = \"25h\"",
+            "error: 'cooldown' is no duration that can be used: it is longer than 24h",
+        ),
         ("show.environment = [\"*\"]", "error: '*' would show the whole environment"),
         ("show.environment = [\"\"]", "error: '' would show the whole environment"),
         ("show.environment = [\"A=B\"]", "error: 'A=B' cannot be the name of a variable"),
@@ -189,8 +202,16 @@ fn the_documentation_is_complete() {
         "runtime_directory",
         "bpf_object",
     ];
-    let nested =
-        ["show.environment", "defaults.timeout", "defaults.valid_for", "defaults.wait", "limits.pending"];
+    let nested = [
+        "show.environment",
+        "defaults.timeout",
+        "defaults.valid_for",
+        "defaults.wait",
+        "limits.pending",
+        "limits.agent_pending",
+        "limits.agent_per_minute",
+        "limits.cooldown",
+    ];
     for word in keys.iter().chain(&nested).chain(DEFAULT_ENVIRONMENT).chain(NEVER_SHOWN) {
         assert!(text.contains(&format!("`{word}`")), "{word} is missing in docs/configuration.md");
     }

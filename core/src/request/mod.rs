@@ -4,8 +4,10 @@
 //! carries them out in their order. [`Effect::Store`] always comes first: nothing is let go before it is
 //! on disk.
 
+mod joined;
 mod machine;
 mod state;
 
+pub use joined::{Fate, Joined, fate, is_identical};
 pub use machine::{Effect, Input, KernelPhase, Refusal, VoteError};
 pub use state::{Outcome, Request, State, Verdict, Vote, VoteKind, Voter};

@@ -7,7 +7,7 @@ use axum::{
     extract::{DefaultBodyLimit, State},
     routing::{get, post},
 };
-use holdpoint_core::wire::{RequestList, RunAnswer, RunBody};
+use holdpoint_core::wire::{RefusalList, RequestList, RunAnswer, RunBody};
 use serde::Serialize;
 
 use super::{
@@ -27,6 +27,7 @@ pub(super) fn router<D: Desk>(desk: D) -> Router {
     Router::new()
         .route("/v1/agents", post(tag::<D>))
         .route("/v1/requests", get(mine::<D>))
+        .route("/v1/refusals", get(refusals::<D>))
         .route("/v1/status", get(status::<D>))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
@@ -49,6 +50,13 @@ async fn mine<D: Desk>(
     Extension(peer): Extension<Peer>,
 ) -> Result<Json<RequestList>, Refused> {
     Ok(Json(desk.mine(peer).await?))
+}
+
+async fn refusals<D: Desk>(
+    State(desk): State<D>,
+    Extension(peer): Extension<Peer>,
+) -> Result<Json<RefusalList>, Refused> {
+    Ok(Json(desk.refusals(peer).await?))
 }
 
 async fn status<D: Desk>(State(desk): State<D>) -> Result<Json<AgentStatus>, Refused> {

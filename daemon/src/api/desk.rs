@@ -7,8 +7,8 @@ use holdpoint_core::{
     request::Voter,
     time::BootTime,
     wire::{
-        AgentList, AttachAnswer, AttachBody, Change, Log, Problem, Reloaded, RequestList, RequestView,
-        RunAnswer, RunBody, Status, VoteBody,
+        AgentList, AttachAnswer, AttachBody, Change, Log, Problem, RefusalList, Reloaded, RequestList,
+        RequestView, RunAnswer, RunBody, Status, VoteBody,
     },
 };
 
@@ -93,6 +93,9 @@ pub(crate) trait Desk: Clone + Send + Sync + 'static {
 
     /// What waits of the calling process's own agent.
     fn mine(&self, peer: Peer) -> impl Future<Output = Result<RequestList, Problem>> + Send;
+
+    /// What the calling process's own agent was refused without anybody being asked, and why.
+    fn refusals(&self, peer: Peer) -> impl Future<Output = Result<RefusalList, Problem>> + Send;
 
     /// Every change from now on. A reader that is too slow gets [`Change::Lagged`] in place of what it missed.
     fn changes(&self) -> impl Future<Output = Result<Self::Changes, Problem>> + Send;

@@ -6,7 +6,7 @@ use holdpoint_core::{
     policy::{Action, Decision, Wait},
     request::{Input, Refusal, Request, State},
 };
-use tracing::{error, info, warn};
+use tracing::{debug, error, warn};
 
 use super::{
     Engine,
@@ -22,16 +22,11 @@ impl Engine {
     pub(super) fn rule_on(&mut self, hold: HoldId, observed: Observed) {
         let Some(entry) = self.entries.get_mut(&hold) else { return };
         if self.repeats.repeats(&entry.kernel, &observed.facts.argv, clock::boot()) {
-            info!(
+            debug!(
                 pid = entry.kernel.tgid,
                 "the same process tries again what it was refused just now; refused"
             );
-            if entry.kernel.phase == PHASE_FILED {
-                self.forget_quietly(hold);
-                return;
-            }
-            entry.stage = Stage::Passing;
-            self.effects.extend(Planned::refuse_again(hold));
+            self.refuse_repeat(hold);
             return;
         }
         match self.rules.rule(&entry.kernel, &observed) {
@@ -43,18 +38,17 @@ impl Engine {
             }
             Ruling::Decided { decision, interpreter } => {
                 entry.bound = Some(observed.bound.clone().covering(interpreter));
-                let (input, note) = match decision.action {
-                    Action::Allow => (Some(Input::AllowedByRule), None),
-                    Action::Deny => (Some(Input::Decided(Refusal::DeniedByRule)), None),
-                    Action::Ask if self.pending() >= self.rules.config.limits.pending => {
-                        let limit = self.rules.config.limits.pending;
-                        let note = format!(
-                            "{limit} requests are pending already, as many as 'limits.pending' allows"
-                        );
-                        (Some(Input::Decided(Refusal::Unreadable)), Some(note))
-                    }
-                    Action::Ask => (None, None),
+                let input = match decision.action {
+                    Action::Allow => Some(Input::AllowedByRule),
+                    Action::Deny => Some(Input::Decided(Refusal::DeniedByRule)),
+                    Action::Ask => None,
                 };
+                if decision.action == Action::Ask && self.joins(hold, &observed.facts, &decision) {
+                    return;
+                }
+                if self.is_refused_unasked(hold, &observed.facts, decision.action) {
+                    return;
+                }
                 // Whether the store works again is seen by writing. Until then nobody is asked in vain, and a flood
                 // of execs does not fill the memory with records that cannot be written.
                 if self.store_problem.is_some() {
@@ -66,9 +60,9 @@ impl Engine {
                     self.effects.extend(Planned::refuse_again(hold));
                     return;
                 }
-                self.request(hold, Some(observed), *decision, note.clone());
+                self.request(hold, Some(observed), *decision, None);
                 if let Some(input) = input {
-                    self.input(hold, &input, note.as_deref());
+                    self.input(hold, &input, None);
                 }
             }
         }
@@ -76,6 +70,9 @@ impl Engine {
 
     /// What could not be looked at cannot be asked about: it is refused, and the record says why.
     pub(super) fn refuse_unread(&mut self, hold: HoldId, why: &str) {
+        if self.is_one_of_many_unreadable(hold) {
+            return;
+        }
         let decision = Decision {
             action: Action::Deny,
             rule: None,
@@ -132,6 +129,7 @@ impl Engine {
             decision,
             facts: observed.map(|observed| observed.facts),
             bound: entry.bound.clone(),
+            with: None,
             votes: Vec::new(),
             made_at: clock::wall(),
             ended_at: None,
@@ -140,7 +138,7 @@ impl Engine {
         self.track(hold, stored);
     }
 
-    fn draw_id(&self) -> Option<RequestId> {
+    pub(super) fn draw_id(&self) -> Option<RequestId> {
         (0..DRAWS)
             .map(|_| RequestId::from_random(rand::random()))
             .find(|id| !self.by_id.contains_key(id) && matches!(self.store.id_in_use(id), Ok(false)))

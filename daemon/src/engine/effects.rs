@@ -217,7 +217,7 @@ impl Engine {
                         *old = Some(note.clone());
                     }
                 }
-                Write::Log { .. } | Write::Vote { .. } => {}
+                Write::Log { .. } | Write::Vote { .. } | Write::Denied { .. } => {}
             }
         }
         let before = self.writes.len();
@@ -242,7 +242,7 @@ impl Engine {
 
     fn publish_one(&self, id: &RequestId) {
         if let Ok(Some(stored)) = self.store.request(id) {
-            let request = Box::new(stored.view(clock::boot(), clock::wall()));
+            let request = Box::new(self.view(&stored));
             // Nobody listening is no error.
             let _unheard = self.changes.send(Change::Request { request });
         }

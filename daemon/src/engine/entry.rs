@@ -5,6 +5,7 @@ use std::time::Duration;
 use holdpoint_abi::Hold;
 use holdpoint_core::{id::AgentId, request::Request, time::BootTime};
 
+use super::joined::Own;
 use crate::bound::Bound;
 
 /// A hold that is not over.
@@ -31,6 +32,8 @@ pub(super) enum Stage {
     Observing,
     /// No rule is about it; it goes on, and nobody is asked.
     Passing,
+    /// It waits with the request about the identical action.
+    Joined(Box<Own>),
     /// It is a request.
     Request(Box<Tracked>),
 }
@@ -60,14 +63,14 @@ impl Entry {
     pub(super) fn tracked(&self) -> Option<&Tracked> {
         match &self.stage {
             Stage::Request(tracked) => Some(tracked),
-            Stage::Awaiting | Stage::Observing | Stage::Passing => None,
+            Stage::Awaiting | Stage::Observing | Stage::Passing | Stage::Joined(_) => None,
         }
     }
 
     pub(super) fn tracked_mut(&mut self) -> Option<&mut Tracked> {
         match &mut self.stage {
             Stage::Request(tracked) => Some(tracked),
-            Stage::Awaiting | Stage::Observing | Stage::Passing => None,
+            Stage::Awaiting | Stage::Observing | Stage::Passing | Stage::Joined(_) => None,
         }
     }
 }

@@ -30,6 +30,9 @@ impl Engine {
                 return;
             }
         };
+        if self.too_many_unread(hold, kernel) {
+            return;
+        }
         self.entries.insert(hold, Entry::new(kernel, Stage::Observing));
         let agent = self.agent_facts(AgentId(kernel.agent));
         let known = self.rules.paths_of(kernel.file);
@@ -37,10 +40,12 @@ impl Engine {
         let (workers, sender) = (self.workers.clone(), self.observations.clone());
         tokio::spawn(async move {
             let reading = move || observe::observe_filed(&kernel, filed, &agent, &known, &tags);
+            let turn = workers.turn(AgentId(kernel.agent)).await;
             let found = workers.run(AgentId(kernel.agent), "the program that was filed", reading).await;
             let found = observe::with_names(found).await;
             // The engine has ended; the filing is given up by the next one, and made again by the next try.
-            let _unheard = sender.send(Observation { hold, finding: Finding::Exec(Box::new(found)) }).await;
+            let finding = Finding::Exec(Box::new(found));
+            let _unheard = sender.send(Observation { hold, finding, turn }).await;
         });
     }
 
@@ -59,7 +64,7 @@ impl Engine {
                     }
                 }
                 Stage::Passing if now.saturating_sub(entry.kernel.held_at) > lasts => over.push(*hold),
-                Stage::Passing | Stage::Observing | Stage::Request(_) => {}
+                Stage::Passing | Stage::Observing | Stage::Joined(_) | Stage::Request(_) => {}
             }
         }
         for hold in over {

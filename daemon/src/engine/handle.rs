@@ -6,8 +6,8 @@ use futures_util::{Stream, stream};
 use holdpoint_core::{
     request::Voter,
     wire::{
-        AgentList, AttachAnswer, AttachBody, Change, Log, Problem, Reloaded, RequestList, RequestView,
-        RunAnswer, RunBody, Status, VoteBody,
+        AgentList, AttachAnswer, AttachBody, Change, Log, Problem, RefusalList, Reloaded, RequestList,
+        RequestView, RunAnswer, RunBody, Status, VoteBody,
     },
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -34,6 +34,7 @@ pub(super) enum Command {
     Install(Box<Rules>, Reply<Reloaded>),
     Log { after: Option<u64>, limit: u32, request: Option<String>, reply: Reply<Log> },
     Mine(Peer, Reply<RequestList>),
+    Refusals(Peer, Reply<RefusalList>),
     Found(Option<Box<Found>>, Option<String>),
     Stop(oneshot::Sender<()>),
 }
@@ -148,6 +149,10 @@ impl Desk for EngineHandle {
 
     async fn mine(&self, peer: Peer) -> Result<RequestList, Problem> {
         self.ask(|reply| Command::Mine(peer, reply)).await
+    }
+
+    async fn refusals(&self, peer: Peer) -> Result<RefusalList, Problem> {
+        self.ask(|reply| Command::Refusals(peer, reply)).await
     }
 
     fn changes(&self) -> impl Future<Output = Result<Self::Changes, Problem>> + Send {

@@ -59,6 +59,7 @@ impl Engine {
     pub(super) fn sweep(&mut self) -> bool {
         self.look_at_pins();
         self.note_refusals();
+        self.tell_what_was_not_asked();
         let holds = match self.gate.holds() {
             Ok(holds) => holds,
             Err(cause) => {
@@ -120,9 +121,12 @@ impl Engine {
             entry.release = None;
         }
         match &entry.stage {
+            Stage::Joined(_) if kernel.phase == PHASE_HELD => {}
             Stage::Awaiting | Stage::Observing | Stage::Passing
                 if matches!(kernel.phase, PHASE_HELD | PHASE_FILED | PHASE_RUNNING) => {}
-            Stage::Awaiting | Stage::Observing | Stage::Passing => self.forget_quietly(hold),
+            Stage::Awaiting | Stage::Observing | Stage::Passing | Stage::Joined(_) => {
+                self.forget_quietly(hold);
+            }
             Stage::Request(_) if kernel.phase == before && kernel.phase == PHASE_HELD => {}
             Stage::Request(_) => match phase(&kernel) {
                 Some(phase) => self.input(hold, &Input::Kernel(phase), note(&kernel)),
@@ -135,12 +139,14 @@ impl Engine {
         if self.entries.get(&hold).is_some_and(|entry| entry.tracked().is_some()) {
             self.input(hold, &Input::Kernel(KernelPhase::Unknown), None);
         } else {
+            self.leave(hold);
             self.entries.remove(&hold);
         }
     }
 
     /// Takes a hold that is no request out of everything.
     pub(super) fn forget_quietly(&mut self, hold: HoldId) {
+        self.leave(hold);
         self.entries.remove(&hold);
         if let Err(cause) = self.gate.forget(hold.0.get()) {
             error!(%hold, %cause, "cannot take a hold out of the kernel's map");
@@ -149,6 +155,9 @@ impl Engine {
 
     /// A hold that we did not know: have it looked at.
     pub(super) fn begin(&mut self, hold: HoldId, kernel: Hold) {
+        if self.too_many_unread(hold, kernel) {
+            return;
+        }
         self.entries.insert(hold, Entry::new(kernel, Stage::Observing));
         let agent = self.agent_facts(AgentId(kernel.agent));
         let (workers, sender, config) =
@@ -156,10 +165,12 @@ impl Engine {
         let (tags, key) = (self.gate.tags().clone(), self.gate.hash_key());
         tokio::spawn(async move {
             let reading = move || observe::observe(&kernel, &agent, &config, &tags, key);
+            let turn = workers.turn(AgentId(kernel.agent)).await;
             let found = workers.run(AgentId(kernel.agent), "the held process", reading).await;
             let found = observe::with_names(found).await;
             // The engine has ended; the next one looks again.
-            let _unheard = sender.send(Observation { hold, finding: Finding::Exec(Box::new(found)) }).await;
+            let finding = Finding::Exec(Box::new(found));
+            let _unheard = sender.send(Observation { hold, finding, turn }).await;
         });
     }
 
@@ -210,15 +221,23 @@ impl Engine {
     /// Where the process handles the signal (Ctrl-C below `sh -c`), it is continued for the handler's sake.
     fn look_for_signals(&mut self, hold: HoldId) {
         let Some(entry) = self.entries.get(&hold) else { return };
-        let undecided = entry
-            .tracked()
-            .is_some_and(|tracked| matches!(tracked.request.state, State::Pending | State::Approved { .. }));
-        let Some(status) = process::status(entry.kernel.tgid).filter(|_| undecided) else { return };
+        let is_joined = matches!(entry.stage, Stage::Joined(_));
+        let undecided = is_joined
+            || entry.tracked().is_some_and(|tracked| {
+                matches!(tracked.request.state, State::Pending | State::Approved { .. })
+            });
+        // Of what is not asked about there may be many, in a flood, and a look at each takes the time of others.
+        if !undecided {
+            return;
+        }
+        let Some(status) = process::status(entry.kernel.tgid) else { return };
         if status.due & ENDING == 0 && status.handled & ENDING != 0 {
             // The handler can run only while the process does. If it returns, the exec is held again.
             super::release::let_handler_run(&entry.kernel);
         }
-        if status.due & ENDING != 0 {
+        if status.due & ENDING != 0 && is_joined {
+            self.refuse_quietly(hold);
+        } else if status.due & ENDING != 0 {
             let note = "a signal that ends the process arrived while it was held";
             self.input(hold, &Input::Signalled, Some(note));
         }
@@ -230,7 +249,8 @@ impl Engine {
     /// wait for the agent.
     fn look_whether_astray(&mut self, hold: HoldId) {
         let Some(entry) = self.entries.get_mut(&hold) else { return };
-        if entry.tracked().is_none() || process::is_stopped(&entry.kernel) {
+        let is_watched = entry.tracked().is_some() || matches!(entry.stage, Stage::Joined(_));
+        if !is_watched || process::is_stopped(&entry.kernel) {
             entry.astray = 0;
             return;
         }
@@ -245,7 +265,7 @@ impl Engine {
             // What cannot be seen is no reason to give a hold up.
             let finding = Finding::LeftItsExec(left.unwrap_or(false));
             // The engine has ended; the next one looks again.
-            let _unheard = sender.send(Observation { hold, finding }).await;
+            let _unheard = sender.send(Observation { hold, finding, turn: None }).await;
         });
     }
 
@@ -256,14 +276,19 @@ impl Engine {
         // It may have been let go on since.
         let still_held =
             || matches!(self.gate.hold(hold.0.get()), Ok(Some(kernel)) if kernel.phase == PHASE_HELD);
-        if entry.astray >= ASTRAY_SWEEPS && still_held() && self.gate.forget(hold.0.get()).is_ok() {
+        if entry.astray < ASTRAY_SWEEPS || !still_held() {
+            return;
+        }
+        if matches!(entry.stage, Stage::Joined(_)) {
+            self.forget_quietly(hold);
+        } else if self.gate.forget(hold.0.get()).is_ok() {
             let note = "the process went on without its exec";
             self.input(hold, &Input::Kernel(KernelPhase::Gone), Some(note));
         }
     }
 
     /// What a reader found out about a hold.
-    pub(super) fn observed(&mut self, Observation { hold, finding }: Observation) {
+    pub(super) fn observed(&mut self, Observation { hold, finding, turn: _turn }: Observation) {
         let found = match finding {
             Finding::Exec(found) => *found,
             Finding::LeftItsExec(left) => return self.seen_astray(hold, left),

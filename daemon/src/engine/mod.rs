@@ -12,8 +12,10 @@ mod declared;
 mod effects;
 mod entry;
 mod filings;
+mod flood;
 mod found;
 mod handle;
+mod joined;
 mod kernel_events;
 mod pinned;
 mod proof;
@@ -38,7 +40,7 @@ use std::{
 use holdpoint_core::{
     config::Config, id::HoldId, id::RequestId, policy::Policy, time::BootTime, time::WallTime, wire::Change,
 };
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, watch};
 
 use crate::{
     kernel::Gate,
@@ -74,6 +76,10 @@ pub(crate) struct Engine {
     survivors: Vec<(holdpoint_abi::Hold, u8)>,
     /// What was refused just now.
     repeats: repeats::Repeats,
+    /// What waits with which request.
+    joined: joined::Groups,
+    /// What agents may ask of people, and what was refused without asking.
+    flood: flood::Flood,
     /// Why the store could not be written, while it cannot.
     store_problem: Option<String>,
     /// When the record was last told of a declared agent's process, by the agent's number.
@@ -103,6 +109,8 @@ pub(crate) struct InForce {
 struct Observation {
     hold: HoldId,
     finding: Finding,
+    /// The agent's turn, which ends when the engine has taken this.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 enum Finding {

@@ -1,7 +1,7 @@
 //! Answers to the API.
 
 use holdpoint_core::{
-    id::{REQUEST_ID_LENGTH, RequestId, parse_prefix},
+    id::{AgentId, REQUEST_ID_LENGTH, RequestId, parse_prefix},
     request::{Vote, VoteError, VoteKind, Voter},
     wire::{Log, LogEvent, Problem, Reloaded, RequestList, RequestView, Status, VoteBody},
 };
@@ -29,7 +29,7 @@ impl Engine {
         match command {
             Command::Requests(which, limit, reply) => drop(reply.send(self.requests(which, limit))),
             Command::Request(prefix, reply) => {
-                drop(reply.send(self.find(&prefix).map(|stored| view(&stored))));
+                drop(reply.send(self.find(&prefix).map(|stored| self.view(&stored))));
             }
             Command::Vote { prefix, body, voter, reply } => drop(reply.send(self.vote(&prefix, body, voter))),
             Command::MayTag { peer, body, reply } => {
@@ -44,8 +44,10 @@ impl Engine {
                 drop(reply.send(self.log(after, limit, request.as_deref())));
             }
             Command::Mine(peer, reply) => drop(reply.send(self.mine(peer))),
+            Command::Refusals(peer, reply) => drop(reply.send(self.refusals_of(peer))),
             Command::Found(found, problem) => self.found(found, problem),
             Command::Stop(done) => {
+                self.tell_the_rest();
                 self.writes.push(log_entry(LogEvent::Stopped));
                 self.flush();
                 // Who asked may have given up waiting.
@@ -61,7 +63,7 @@ impl Engine {
             Which::Pending => self.store.pending(limit),
             Which::All => self.store.recent(limit),
         };
-        let requests = stored.map_err(unreadable)?.iter().map(view).collect();
+        let requests = stored.map_err(unreadable)?.iter().map(|stored| self.view(stored)).collect();
         Ok(RequestList { requests })
     }
 
@@ -105,8 +107,14 @@ impl Engine {
             let event = LogEvent::Voted { vote: vote.clone() };
             self.writes.push(Write::Vote { request: id.clone(), vote: vote.clone() });
             self.writes.push(Write::Log { at: vote.at, request: Some(id.clone()), agent, event });
+            if vote.kind == VoteKind::Deny {
+                self.note_denial(&stored, clock::boot());
+            } else {
+                self.approve_joined(hold, &stored, &vote, body.processes.unwrap_or(1));
+            }
         }
         self.follow(hold, &effects, None);
+        self.settle_joined();
         self.flush();
         counted.map_err(|_| already(verdict))?;
         if let Some(cause) = self.store_problem.as_ref().filter(|_| vote.kind == VoteKind::Approve) {
@@ -116,7 +124,10 @@ impl Engine {
             return Err(Kind::StoreFailed.with(detail));
         }
         let stored = self.store.request(&id).map_err(unreadable)?;
-        stored.as_ref().map(view).ok_or_else(|| Kind::Internal.with(format!("request '{id}' has gone")))
+        stored
+            .as_ref()
+            .map(|stored| self.view(stored))
+            .ok_or_else(|| Kind::Internal.with(format!("request '{id}' has gone")))
     }
 
     /// A vote by a short prefix may be meant for a request that ended while it was typed. Then it is not counted
@@ -167,6 +178,7 @@ impl Engine {
             listed_files: count(self.rules.files.len()),
             problems,
             counters,
+            unasked: self.flood.counters(),
         })
     }
 
@@ -217,15 +229,21 @@ impl Engine {
         Ok(Log { entries })
     }
 
-    fn mine(&self, peer: Peer) -> Result<RequestList, Problem> {
+    /// The agent to which the calling process belongs.
+    pub(super) fn agent_of(&self, peer: Peer) -> Result<AgentId, Problem> {
         let pid = peer.pid.ok_or_else(|| Kind::BadRequest.with("cannot see which process calls"))?;
         let state = Process::open(pid).and_then(|process| self.gate.tags().get(&process));
-        let state = state.map_err(|_| Kind::BadRequest.with(format!("process {pid} belongs to no agent")))?;
+        let agent = state.ok().map(|state| state.agent).filter(|agent| *agent != 0);
+        agent.map(AgentId).ok_or_else(|| Kind::BadRequest.with(format!("process {pid} belongs to no agent")))
+    }
+
+    fn mine(&self, peer: Peer) -> Result<RequestList, Problem> {
+        let agent = self.agent_of(peer)?;
         let mut requests = Vec::new();
         for tracked in self.entries.values().filter_map(Entry::tracked) {
-            if tracked.agent.0 == state.agent && tracked.request.is_pending() {
-                requests
-                    .extend(self.store.request(&tracked.request.id).map_err(unreadable)?.as_ref().map(view));
+            if tracked.agent == agent && tracked.request.is_pending() {
+                let stored = self.store.request(&tracked.request.id).map_err(unreadable)?;
+                requests.extend(stored.map(|stored| self.view(&stored)));
             }
         }
         requests.sort_by_key(|request| request.made_at);
@@ -235,10 +253,6 @@ impl Engine {
 
 pub(super) fn log_entry(event: LogEvent) -> Write {
     Write::Log { at: clock::wall(), request: None, agent: None, event }
-}
-
-fn view(stored: &StoredRequest) -> RequestView {
-    stored.view(clock::boot(), clock::wall())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]

@@ -128,6 +128,8 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
         changed: Vec::new(),
         survivors: Vec::new(),
         repeats: super::repeats::Repeats::default(),
+        joined: super::joined::Groups::default(),
+        flood: super::flood::Flood::default(),
         store_problem: None,
         agents_began: HashMap::new(),
         pulse: super::pulse::Pulse::new(parts.manager),
@@ -219,6 +221,7 @@ impl Engine {
                     self.ring_alarms();
                 }
             }
+            self.settle_joined();
             self.flush();
             if let Some(whole) = swept {
                 self.pulse(whole);
@@ -229,6 +232,7 @@ impl Engine {
     /// Takes over what a daemon before this one has left: open requests, and holds without a request.
     fn take_over(&mut self) -> Result<(), StartError> {
         let now = clock::boot();
+        self.recall(now)?;
         let holds: HashMap<u64, holdpoint_abi::Hold> = self.gate.holds()?.into_iter().collect();
         for stored in self.store.open_requests()? {
             let hold = stored.request.hold;

@@ -30,6 +30,9 @@ use crate::sys::descriptors;
 const PER_AGENT: usize = 4;
 /// Readings at a time, of all agents.
 const IN_ALL: usize = 64;
+/// Findings of one agent that wait for the engine, or are about to be made. Another agent's waits behind so many of it, and
+/// not behind all that it has held.
+const HANDED_OVER: usize = 32;
 /// How long one reading may take: enough to hash a file of a gigabyte.
 const READING: Duration = Duration::from_secs(20);
 /// How long an exec waits for its turn: a thousand held at once are read in this time.
@@ -42,6 +45,7 @@ const STACK_BYTES: usize = 256 * 1024;
 pub(crate) struct Workers {
     all: Arc<Semaphore>,
     agents: Arc<Mutex<HashMap<AgentId, Arc<Semaphore>>>>,
+    turns: Arc<Mutex<HashMap<AgentId, Arc<Semaphore>>>>,
     /// Whose descriptor readings have, beside what they open themselves.
     kept: Arc<dyn AsFd + Send + Sync>,
     /// To the thread that hands over what readings found: that wakes a task, which takes a descriptor that a
@@ -62,7 +66,7 @@ impl Workers {
         let run = move || errands.into_iter().for_each(|errand| errand());
         thread::Builder::new().name("courier".to_owned()).stack_size(STACK_BYTES).spawn(run)?;
         let all = Arc::new(Semaphore::new(IN_ALL));
-        Ok(Self { all, agents: Arc::default(), kept: Arc::new(kept), courier })
+        Ok(Self { all, agents: Arc::default(), turns: Arc::default(), kept: Arc::new(kept), courier })
     }
 
     /// Runs a reading for an agent in a thread of its own, which has hardly any descriptors: see [`Workers::new`].
@@ -102,19 +106,30 @@ impl Workers {
         timeout(READING, answered).await.ok().and_then(Result::ok).ok_or_else(too_slow)?
     }
 
+    /// The agent's turn, to be kept until the engine has taken what the reading found. None where it was waited for too long:
+    /// readings that are stuck keep no others from being refused.
+    pub(crate) async fn turn(&self, agent: AgentId) -> Option<OwnedSemaphorePermit> {
+        let own = of_agent(&self.turns, agent, HANDED_OVER);
+        timeout(TURN, own.acquire_owned()).await.ok()?.ok()
+    }
+
     async fn places(&self, agent: AgentId) -> Option<[OwnedSemaphorePermit; 2]> {
-        let own = {
-            let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
-            // An agent that reads nothing now needs no entry.
-            agents
-                .retain(|_, places| places.available_permits() < PER_AGENT || Arc::strong_count(places) > 1);
-            Arc::clone(agents.entry(agent).or_insert_with(|| Arc::new(Semaphore::new(PER_AGENT))))
-        };
         // One's own place first: who waits for it takes none of those that others need.
-        let own = own.acquire_owned().await.ok()?;
+        let own = of_agent(&self.agents, agent, PER_AGENT).acquire_owned().await.ok()?;
         let shared = Arc::clone(&self.all).acquire_owned().await.ok()?;
         Some([own, shared])
     }
+}
+
+fn of_agent(
+    agents: &Mutex<HashMap<AgentId, Arc<Semaphore>>>,
+    agent: AgentId,
+    places: usize,
+) -> Arc<Semaphore> {
+    let mut agents = agents.lock().unwrap_or_else(PoisonError::into_inner);
+    // An agent that needs none now needs no entry.
+    agents.retain(|_, own| own.available_permits() < places || Arc::strong_count(own) > 1);
+    Arc::clone(agents.entry(agent).or_insert_with(|| Arc::new(Semaphore::new(places))))
 }
 
 #[cfg(test)]
@@ -155,6 +170,19 @@ mod tests {
         let seen = workers.run(AgentId(1), "descriptors", move || Ok(numbers.map(open))).await;
         assert!(seen.is_ok_and(|seen| seen == [true, true, true, true, false]));
         assert!(open(other.as_raw_fd()), "it was closed for everybody");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_has_so_many_turns_and_another_has_its_own() {
+        let workers = Workers::new(std::io::stdin()).unwrap();
+        let mut turns = Vec::new();
+        for _ in 0..HANDED_OVER {
+            turns.push(workers.turn(AgentId(1)).await.unwrap());
+        }
+        assert!(workers.turn(AgentId(1)).await.is_none(), "one more");
+        assert!(workers.turn(AgentId(2)).await.is_some());
+        turns.pop();
+        assert!(workers.turn(AgentId(1)).await.is_some());
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ use super::rows::{AgentRow, NewAgent, StoredRequest};
 /// The columns that [`request_row`] reads, in their order.
 pub(super) const REQUEST: &str =
     "SELECT requests.id, requests.agent, agents.name, hold, requests.boot_id, wait, made_boot, deadline,
-    valid_for, state, decision, facts, made_at, ended_at, note, bound
+    valid_for, state, decision, facts, made_at, ended_at, note, bound, voted_with
     FROM requests JOIN agents ON agents.id = requests.agent";
 
 pub(super) fn request_row(row: &Row<'_>) -> rusqlite::Result<StoredRequest> {
@@ -40,6 +40,7 @@ pub(super) fn request_row(row: &Row<'_>) -> rusqlite::Result<StoredRequest> {
         decision: json_at(row, 10)?,
         facts: row.get::<_, Option<String>>(11)?.map(|text| from_json(&text, 11)).transpose()?,
         bound: row.get::<_, Option<String>>(15)?.map(|text| from_json(&text, 15)).transpose()?,
+        with: row.get::<_, Option<String>>(16)?.map(|_| id_at(row, 16)).transpose()?,
         votes: Vec::new(),
         made_at: WallTime(unsigned_at(row, 12)?),
         ended_at: row.get::<_, Option<i64>>(13)?.map(|at| WallTime(at.cast_unsigned())),
@@ -89,7 +90,7 @@ fn unsigned_at(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(i64::cast_unsigned)
 }
 
-fn json_at<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn json_at<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     from_json(&row.get::<_, String>(column)?, column)
 }
 

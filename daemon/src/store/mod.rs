@@ -7,6 +7,7 @@
 
 mod decode;
 mod error;
+mod flood;
 mod open;
 mod read;
 mod rows;

@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_declared_agents.sql"),
     include_str!("migrations/0003_bound.sql"),
+    include_str!("migrations/0004_denied.sql"),
 ];
 
 /// Says in the file's header that the database is ours: the letters `hold`.

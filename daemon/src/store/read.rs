@@ -183,7 +183,7 @@ impl Store {
     }
 
     /// Tells a row that makes no sense from a database that cannot be read.
-    fn unreadable(&self, what: &'static str, cause: rusqlite::Error) -> StoreError {
+    pub(super) fn unreadable(&self, what: &'static str, cause: rusqlite::Error) -> StoreError {
         match cause {
             rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::IntegralValueOutOfRange(..)

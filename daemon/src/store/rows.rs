@@ -29,6 +29,8 @@ pub(crate) struct StoredRequest {
     pub facts: Option<ExecFacts>,
     /// What an approval is bound to. None for what could not be looked at.
     pub bound: Option<Bound>,
+    /// The request with which it waited, and whose vote was about this, too.
+    pub with: Option<RequestId>,
     /// The votes, the oldest first.
     pub votes: Vec<Vote>,
     /// When it was made.
@@ -59,6 +61,13 @@ pub(crate) enum Write {
         request: RequestId,
         /// The vote.
         vote: Vote,
+    },
+    /// A person has denied a request.
+    Denied {
+        /// Which.
+        request: RequestId,
+        /// When.
+        at: BootTime,
     },
     /// An entry of the record. It gets the next number.
     Log {
@@ -148,6 +157,8 @@ impl StoredRequest {
             },
             ended_at: self.ended_at,
             note: self.note.clone(),
+            joined: Vec::new(),
+            with: self.with.clone(),
         }
     }
 }

@@ -124,6 +124,12 @@ fn apply(transaction: &Transaction<'_>, write: &Write) -> Result<(), Trouble> {
             if changed == 1 { Ok(()) } else { Err(Trouble::Missing(request.id.to_string())) }
         }
         Write::Vote { request, vote } => add_vote(transaction, request.as_str(), vote),
+        Write::Denied { request, at } => {
+            transaction
+                .prepare_cached("UPDATE requests SET denied_boot = ?2 WHERE id = ?1")?
+                .execute(params![request.as_str(), at.0.cast_signed()])?;
+            Ok(())
+        }
         Write::Log { at, request, agent, event } => {
             let request = request.as_ref().map(|id| id.as_str());
             append(transaction, at.0, request, agent.as_deref(), event)
@@ -136,9 +142,9 @@ fn new_request(transaction: &Transaction<'_>, stored: &StoredRequest) -> Result<
     transaction
         .prepare_cached(
             "INSERT INTO requests (id, agent, hold, boot_id, wait, made_boot, deadline, valid_for, phase, state,
-                 decision, facts, made_at, ended_at, note, bound)
+                 decision, facts, made_at, ended_at, note, bound, voted_with)
              VALUES (:id, :agent, :hold, :boot_id, :wait, :made_boot, :deadline, :valid_for, :phase, :state,
-                 :decision, :facts, :made_at, :ended_at, :note, :bound)",
+                 :decision, :facts, :made_at, :ended_at, :note, :bound, :voted_with)",
         )?
         .insert(named_params! {
             ":id": request.id.as_str(),
@@ -157,6 +163,7 @@ fn new_request(transaction: &Transaction<'_>, stored: &StoredRequest) -> Result<
             ":ended_at": stored.ended_at.map(|at| at.0.cast_signed()),
             ":note": stored.note,
             ":bound": stored.bound.as_ref().map(json).transpose()?,
+            ":voted_with": stored.with.as_ref().map(|id| id.as_str()),
         })?;
     stored.votes.iter().try_for_each(|vote| add_vote(transaction, request.id.as_str(), vote))
 }

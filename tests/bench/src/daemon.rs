@@ -27,7 +27,8 @@ const SHIPPED: &str = "/usr/share/holdpoint/policies";
 const POLICIES: &str = "/etc/holdpoint/policies.d";
 
 /// Nobody logs in to the VM.
-const CONFIG: &str = "require_login_uid = false\n";
+const CONFIG: &str =
+    "require_login_uid = false\nlimits = { agent_pending = 32768, agent_per_minute = 60000 }\n";
 
 /// Virtual time may run far ahead of people's: no clock is to end a request.
 const RULE: &str = r#"

@@ -179,7 +179,7 @@ fn an_executable_that_others_can_exchange_cannot_be_declared() {
     let mut process = Process::start();
     assert!(!process.ended().success(), "{}", process.log());
     for word in
-        ["'/opt/hp-theirs' belongs to uid 1002", "declare a user or a unit instead", "config.toml:4:1"]
+        ["'/opt/hp-theirs' belongs to uid 1002", "declare a user or a unit instead", "config.toml:5:1"]
     {
         assert!(process.log().contains(word), "'{word}' is missing: {}", process.log());
     }
@@ -191,7 +191,7 @@ fn a_declared_user_that_does_not_exist_keeps_the_daemon_from_starting() {
     daemon::prepare(&config, &[("50-tests.toml", programs::RULES)]);
     let mut process = Process::start();
     assert!(!process.ended().success(), "{}", process.log());
-    for word in ["user 'nobody-here' does not exist", "config.toml:5:1"] {
+    for word in ["user 'nobody-here' does not exist", "config.toml:6:1"] {
         assert!(process.log().contains(word), "'{word}' is missing: {}", process.log());
     }
     assert!(!std::path::Path::new("/sys/fs/bpf/holdpoint").exists(), "something is pinned");

@@ -23,6 +23,8 @@ mod exchanged;
 mod failures;
 mod filed;
 mod files;
+mod flood;
+mod joined;
 mod lifecycle;
 mod load;
 mod observing;
@@ -48,6 +50,8 @@ fn main() -> std::process::ExitCode {
         parents::TESTS,
         endings::TESTS,
         exchanged::TESTS,
+        flood::TESTS,
+        joined::TESTS,
         files::TESTS,
         changing::TESTS,
         reading::TESTS,

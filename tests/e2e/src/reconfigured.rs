@@ -120,14 +120,14 @@ fn a_configuration_that_is_wrong_leaves_the_old_one_and_the_old_rules_in_force()
         "[[rule]]\nname = \"none\"\nexec = [\"hp-other\"]\naction = \"deny\"\n",
     );
     let wrong = [
-        ("[[agent]]\nname = \"x\"\nusers = \"bob\"\n", "config.toml:4:1", "users"),
+        ("[[agent]]\nname = \"x\"\nusers = \"bob\"\n", "config.toml:5:1", "users"),
         (
             "[[agent]]\nname = \"x\"\nuser = \"nobody-here\"\n",
-            "config.toml:4:1",
+            "config.toml:5:1",
             "user 'nobody-here' does not exist",
         ),
-        ("[[agent]\n", "config.toml:2:", ""),
-        ("approver_group = 7\n", "config.toml:2:", "approver_group"),
+        ("[[agent]\n", "config.toml:3:", ""),
+        ("approver_group = 7\n", "config.toml:3:", "approver_group"),
     ];
     for (text, place, why) in wrong {
         configured(text);

@@ -32,6 +32,7 @@ pub(crate) fn view(view: &RequestView, now: WallTime, style: Style, full: bool) 
     if let Some(facts) = &view.facts {
         facts::surroundings(&mut sheet, facts);
         processes::tree(&mut sheet, facts);
+        processes::joined(&mut sheet, &view.joined);
     }
     clocks(&mut sheet, view, now);
     end(&mut sheet, view, now);
@@ -98,6 +99,13 @@ fn end(sheet: &mut Sheet, view: &RequestView, now: WallTime) {
         one_vote(sheet, vote);
     }
     sheet.value("outcome", &summary::state(&view.state), Tone::Plain);
+    if let Some(with) = &view.with {
+        sheet.sentence(
+            "with",
+            &format!("it waited with request {with}, and was approved with it"),
+            Tone::Plain,
+        );
+    }
     if let Some(at) = view.ended_at {
         sheet.value("ended", &format!("{}, {} ago", utc(at), age(at, now)), Tone::Plain);
     }

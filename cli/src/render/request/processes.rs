@@ -41,6 +41,18 @@ pub(super) fn tree(sheet: &mut Sheet, facts: &ExecFacts) {
     sheet.lines(&before, &format!("{} this request{thread}", facts.pid), Tone::Plain);
 }
 
+/// The processes that wait with the request for the identical action.
+pub(super) fn joined(sheet: &mut Sheet, joined: &[u32]) {
+    if joined.is_empty() {
+        return;
+    }
+    let all = joined.len() + 1;
+    let note = format!("{all} processes wait for this; 'approve --processes {all}' is about all of them");
+    sheet.sentence("", &note, Tone::Alarm);
+    let pids = joined.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
+    sheet.value("the others", &pids, Tone::Plain);
+}
+
 /// What stands before a process so many levels down. It grows no further than half a line.
 fn branch(depth: usize) -> String {
     match depth {

@@ -12,8 +12,8 @@ use holdpoint_core::{
     request::Voter,
     time::{BootTime, WallTime},
     wire::{
-        AgentList, AttachAnswer, AttachBody, Change, Log, Problem, Reloaded, RequestList, RequestView,
-        RunAnswer, RunBody, Status, VoteBody,
+        AgentList, AttachAnswer, AttachBody, Change, Log, Problem, RefusalList, Reloaded, RequestList,
+        RequestView, RunAnswer, RunBody, Status, VoteBody,
     },
 };
 
@@ -97,6 +97,7 @@ impl Desk for FakeDesk {
             listed_files: 0,
             problems: Vec::new(),
             counters: Vec::new(),
+            unasked: Vec::new(),
         })
     }
 
@@ -113,6 +114,11 @@ impl Desk for FakeDesk {
     async fn mine(&self, peer: Peer) -> Result<RequestList, Problem> {
         self.note(format!("mine {:?}", peer.pid))?;
         Ok(RequestList { requests: Vec::new() })
+    }
+
+    async fn refusals(&self, peer: Peer) -> Result<RefusalList, Problem> {
+        self.note(format!("refusals {:?}", peer.pid))?;
+        Ok(RefusalList { refusals: Vec::new() })
     }
 
     async fn changes(&self) -> Result<Self::Changes, Problem> {

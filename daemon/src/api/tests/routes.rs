@@ -127,9 +127,14 @@ async fn the_agents_socket_tags_and_lists_and_cannot_vote() {
     assert_eq!((response.status().as_u16(), text.as_str()), (200, r#"{"agent":7}"#));
     let (_, text) = call(router(), "GET", "/v1/requests", "").await;
     assert_eq!(text, r#"{"requests":[]}"#);
+    let (_, text) = call(router(), "GET", "/v1/refusals", "").await;
+    assert_eq!(text, r#"{"refusals":[]}"#);
     let (_, text) = call(router(), "GET", "/v1/status", "").await;
     assert_eq!(text, r#"{"enforcing":true}"#);
-    assert_eq!(desk.asked(), ["tag Some(4711) claude-4.x_1 1", "mine Some(4711)", "status"]);
+    assert_eq!(
+        desk.asked(),
+        ["tag Some(4711) claude-4.x_1 1", "mine Some(4711)", "refusals Some(4711)", "status"]
+    );
     for path in ["/v1/requests/k3m9z/votes", "/v1/reload"] {
         let (response, text) = call(router(), "POST", path, r#"{"verdict":"approve"}"#).await;
         assert_eq!(problem(&response, &text).status, 404, "{path}");

@@ -1,6 +1,7 @@
 //! Tests with a real file.
 
 mod damage;
+mod flood;
 mod killed;
 mod record;
 
@@ -66,6 +67,7 @@ fn pending(bits: u32, agent: AgentId) -> StoredRequest {
         },
         facts: None,
         bound: None,
+        with: None,
         votes: Vec::new(),
         made_at: WallTime(1_700_000_000_000),
         ended_at: None,

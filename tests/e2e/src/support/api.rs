@@ -43,7 +43,7 @@ impl Client {
     }
 
     pub(crate) fn vote(&mut self, id: &str, verdict: VoteKind) -> Result<RequestView, Problem> {
-        let body = VoteBody { verdict, reason: Some("decided by a test".to_owned()) };
+        let body = VoteBody { verdict, reason: Some("decided by a test".to_owned()), processes: None };
         self.call("POST", &format!("/v1/requests/{id}/votes"), &body)
     }
 
@@ -59,14 +59,11 @@ impl Client {
         self.get("/v1/status")
     }
 
-    /// The count of one of the kernel half's counters.
+    /// The count of one of the kernel half's counters, or the daemon's.
     pub(crate) fn counter(&mut self, name: &str) -> u64 {
-        let counters = self.status().counters;
-        counters
-            .iter()
-            .find(|counter| counter.name == name)
-            .unwrap_or_else(|| panic!("no counter '{name}'"))
-            .count
+        let status = self.status();
+        let mut counters = status.counters.iter().chain(&status.unasked);
+        counters.find(|counter| counter.name == name).unwrap_or_else(|| panic!("no counter '{name}'")).count
     }
 
     pub(crate) fn call<T: DeserializeOwned>(

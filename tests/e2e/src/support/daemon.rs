@@ -37,8 +37,10 @@ pub(crate) const STATE: &str = "/var/lib/holdpoint";
 pub(crate) const RUNTIME: &str = "/run/holdpoint";
 const PINS: &str = "/sys/fs/bpf/holdpoint";
 
-/// The configuration of the tests that need no other. Nobody logs in to the guest.
-pub(crate) const PLAIN_CONFIG: &str = "require_login_uid = false\n";
+/// The configuration of the tests that need no other. Nobody logs in to the guest, and agents of tests do in a minute what
+/// others do in a day.
+pub(crate) const PLAIN_CONFIG: &str =
+    "require_login_uid = false\nlimits = { agent_pending = 32768, agent_per_minute = 60000 }\n";
 
 /// What the daemon last started has logged, for the report of a test that failed.
 static LOG: Mutex<Option<Shared<Vec<String>>>> = Mutex::new(None);

@@ -66,7 +66,7 @@ fn decide_until_the_daemon_dies() -> std::io::Result<()> {
 
 fn vote(client: &mut Client, request: &RequestView) -> std::io::Result<()> {
     let verdict = verdict_on(&token(request));
-    let body = VoteBody { verdict, reason: Some("decided by a test".to_owned()) };
+    let body = VoteBody { verdict, reason: Some("decided by a test".to_owned()), processes: None };
     let path = format!("/v1/requests/{}/votes", request.id);
     match client.try_call::<RequestView>("POST", &path, &body)? {
         Ok(counted) => {
