@@ -12,6 +12,7 @@ mod document;
 pub mod escape;
 pub mod facts;
 pub mod id;
+pub mod loader;
 pub mod policy;
 pub mod request;
 pub mod time;

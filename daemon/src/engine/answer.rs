@@ -3,7 +3,7 @@
 use holdpoint_abi::PHASE_FILED;
 use holdpoint_core::{
     id::{AgentId, HoldId, RequestId},
-    policy::{Action, Decision, Wait},
+    policy::{Action, Decision, LoaderVariables, Wait},
     request::{Input, Refusal, Request, State},
 };
 use tracing::{error, info, warn};
@@ -41,11 +41,11 @@ impl Engine {
                 let until = clock::boot().after(self.rules.config.defaults.valid_for);
                 self.effects.extend(Planned::let_pass(hold, until));
             }
-            Ruling::Decided { decision, interpreter } => {
+            Ruling::Decided { decision, interpreter, objection } => {
                 entry.bound = Some(observed.bound.clone().covering(interpreter));
                 let (input, note) = match decision.action {
                     Action::Allow => (Some(Input::AllowedByRule), None),
-                    Action::Deny => (Some(Input::Decided(Refusal::DeniedByRule)), None),
+                    Action::Deny => (Some(Input::Decided(Refusal::DeniedByRule)), objection),
                     Action::Ask if self.pending() >= self.rules.config.limits.pending => {
                         let limit = self.rules.config.limits.pending;
                         let note = format!(
@@ -84,6 +84,7 @@ impl Engine {
             timeout: self.rules.config.defaults.timeout,
             valid_for: self.rules.config.defaults.valid_for,
             wait: self.rules.config.defaults.wait,
+            loader_variables: LoaderVariables::default(),
         };
         self.request(hold, None, decision, Some(why.to_owned()));
         self.input(hold, &Input::Decided(Refusal::Unreadable), Some(why));

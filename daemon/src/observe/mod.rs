@@ -7,6 +7,7 @@
 
 mod call;
 mod digest;
+mod environment;
 mod executable;
 mod filing;
 mod identity;
@@ -14,8 +15,6 @@ mod memory;
 mod names;
 pub(crate) mod process;
 pub(crate) mod workers;
-
-use std::collections::BTreeMap;
 
 use holdpoint_abi::{FileKey, Hold, MAX_BOUND_BYTES};
 use holdpoint_core::{
@@ -46,6 +45,8 @@ pub(crate) struct Observed {
     pub(crate) bound: Bound,
     /// For a script: its interpreters, nearest first, as path and identity.
     pub(crate) interpreters: Vec<(Vec<u8>, FileKey)>,
+    /// The names of the variables that decide which code the program runs.
+    pub(crate) loader_variables: Vec<Vec<u8>>,
 }
 
 /// Why a held exec could not be looked at. It is refused then, and the request says why.
@@ -94,6 +95,7 @@ pub(crate) fn observe(
         limit: format!("{} KiB", MAX_BOUND_BYTES / 1024),
     };
     let bound = Bound::new(strings.ok_or_else(too_long)?, executable.version);
+    let environment = environment::read(&call.environment, config)?;
     let status = task.status()?;
     let stat = task.stat()?;
     let cgroup = task.cgroup();
@@ -111,36 +113,21 @@ pub(crate) fn observe(
         parents: process::parents(stat.parent, tags),
         unit: process::unit(&cgroup),
         cgroup: Alleged(cgroup),
-        env: shown(call.environment, config),
+        env: environment.shown,
+        loader_variables: environment.marked,
     };
     // The agent may have died and its numbers been given to another: then all this is about the other.
     process::TaskDir::of(hold)?;
-    Ok(Observed { facts, bound, names: executable.names, interpreters: executable.interpreters })
+    Ok(Observed {
+        facts,
+        bound,
+        names: executable.names,
+        interpreters: executable.interpreters,
+        loader_variables: environment.loader_variables,
+    })
 }
 
 /// A user by its numbers. The names come later: see [`with_names`].
 fn user(uid: u32, euid: u32, login_uid: Option<u32>) -> UserFacts {
     UserFacts { uid, euid, name: None, login_uid, login_name: None }
-}
-
-/// The variables that the configuration shows. Where a name stands twice, the first counts, as in getenv(3),
-/// and the second is shown beside it: some programs take the last.
-fn shown(environment: Vec<Vec<u8>>, config: &Config) -> BTreeMap<String, Alleged> {
-    let mut shown = BTreeMap::new();
-    for entry in environment {
-        let mut halves = entry.splitn(2, |byte| *byte == b'=');
-        let (Some(name), Some(value)) = (halves.next(), halves.next()) else { continue };
-        if !config.shows(name) {
-            continue;
-        }
-        let name = holdpoint_core::escape::for_terminal(name);
-        let mut key = name.clone();
-        let mut count = 1;
-        while shown.contains_key(&key) {
-            count += 1;
-            key = format!("{name} (again, {count})");
-        }
-        shown.insert(key, Alleged(value.to_vec()));
-    }
-    shown
 }

@@ -37,6 +37,7 @@ mod service;
 mod silent;
 mod support;
 mod upgrade;
+mod variables;
 mod volume;
 
 use runner::Test;
@@ -46,6 +47,7 @@ fn main() -> std::process::ExitCode {
         parents::TESTS,
         endings::TESTS,
         exchanged::TESTS,
+        variables::TESTS,
         files::TESTS,
         changing::TESTS,
         reading::TESTS,
