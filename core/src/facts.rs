@@ -37,8 +37,12 @@ pub struct ExecFacts {
     pub cgroup: Alleged,
     /// The systemd unit, where the cgroup names one.
     pub unit: Option<String>,
-    /// The chosen environment variables. Never the whole environment.
+    /// The chosen environment variables, and those of `loader_variables`. Never the whole environment.
     pub env: BTreeMap<String, Alleged>,
+    /// The names of the variables that decide which code the program runs, as `env` has them. One whose name looks like a
+    /// secret is not in `env`.
+    #[serde(default)]
+    pub loader_variables: Vec<String>,
 }
 
 /// An agent, as far as a request needs it.

@@ -13,6 +13,7 @@ pub mod escape;
 pub mod facts;
 pub mod flood;
 pub mod id;
+pub mod loader;
 pub mod memory;
 pub mod policy;
 pub mod proc;

@@ -25,6 +25,7 @@ pub(crate) fn hostile(id: &str) -> RequestView {
     facts["tty"] = json!(evil);
     facts["unit"] = json!(evil);
     facts["env"] = json!({"LD_PRELOAD": evil, "PATH": evil.repeat(100)});
+    facts["loader_variables"] = json!(["LD_PRELOAD", "LD_\\x1bSECRET"]);
     facts["parents"] = json!(vec![json!({"pid": 9, "exe": evil, "command": evil.repeat(50)}); 100]);
     value["note"] = json!(evil);
     serde_json::from_value(value).unwrap()

@@ -106,6 +106,8 @@ fn a_file_that_others_can_change_is_an_alarm() {
     assert!(text.contains("\x1b[1;31mwarning: not root's"), "{text}");
     assert!(text.contains("\x1b[1;31mwarning: its group or everybody"), "{text}");
     assert!(text.contains("\x1b[1;31mLD_PRELOAD="), "{text}");
+    assert!(text.contains("\x1b[1;31mLD_\\x1bSECRET (its name looks like a secret"), "{text}");
+    assert_eq!(text.matches("LD_PRELOAD").count(), 1, "{text}");
     assert!(!view(&request("k3m9z"), NOW, color, false).contains("\x1b[1;31m"));
 }
 

@@ -83,6 +83,12 @@ impl Config {
     pub fn shows(&self, variable: &[u8]) -> bool {
         self.show.shows(variable)
     }
+
+    /// Whether the value of this environment variable is shown nowhere: its name looks like a secret.
+    #[must_use]
+    pub fn hides(&self, variable: &[u8]) -> bool {
+        show::is_never_shown(variable)
+    }
 }
 
 impl Default for Config {

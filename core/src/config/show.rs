@@ -7,24 +7,12 @@ use crate::{alleged::Alleged, escape};
 /// The most names and globs in `show.environment`. More are an error.
 pub const MAX_SHOWN: usize = 256;
 
-/// What is shown where the configuration says nothing: what changes which code runs, and what
-/// says which cluster, account or database is meant.
+/// What is shown where the configuration says nothing: what says which programs run, and which cluster, account or
+/// database is meant. Variables that decide which code a program runs ([`crate::loader`]) are shown in any case.
 pub const DEFAULT_ENVIRONMENT: &[&str] = &[
     // What runs.
     "PATH",
-    "LD_*",
-    "GCONV_PATH",
-    "BASH_ENV",
     "ENV",
-    "PYTHONPATH",
-    "PYTHONSTARTUP",
-    "PERL5LIB",
-    "PERL5OPT",
-    "RUBYLIB",
-    "RUBYOPT",
-    "NODE_OPTIONS",
-    "NODE_PATH",
-    "JAVA_TOOL_OPTIONS",
     "EDITOR",
     "PAGER",
     // Where it acts.

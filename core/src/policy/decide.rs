@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{
-    Action, Decision, Defaults, Pattern, PatternKind, Rule,
+    Action, Decision, Defaults, LoaderVariables, Pattern, PatternKind, Rule,
     index::{Index, PatternRef},
 };
 use crate::escape::for_terminal;
@@ -61,6 +61,7 @@ impl Policy {
                 timeout: self.defaults.timeout,
                 valid_for: self.defaults.valid_for,
                 wait: self.defaults.wait,
+                loader_variables: LoaderVariables::default(),
             },
         }
     }
@@ -127,6 +128,7 @@ impl Policy {
             timeout: rule.timeout.unwrap_or(self.defaults.timeout),
             valid_for: rule.valid_for.unwrap_or(self.defaults.valid_for),
             wait: rule.wait.unwrap_or(self.defaults.wait),
+            loader_variables: rule.loader_variables.unwrap_or_default(),
         }
     }
 }

@@ -16,10 +16,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use crate::document::{MAX_FILE_BYTES, Place, SourceFile};
+pub use crate::loader::LoaderVariables;
 pub use decide::{Exec, Policy};
 pub use parse::parse;
 pub use pattern::{MAX_NAME_BYTES, Pattern, PatternKind};
-pub(crate) use rule::{ACTIONS, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS};
+pub(crate) use rule::{ACTIONS, LOADER_VARIABLES, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS};
 pub use rule::{
     Defaults, MAX_DESCRIPTION_BYTES, MAX_GLOBS, MAX_NAMES, MAX_PATTERNS, MAX_RULE_NAME_BYTES, MAX_RULES,
     Rule, TIMEOUT, VALID_FOR,
@@ -67,6 +68,9 @@ pub struct Decision {
     pub valid_for: Duration,
     /// How the task waits.
     pub wait: Wait,
+    /// What becomes of an environment with variables that decide which code runs.
+    #[serde(default)]
+    pub loader_variables: LoaderVariables,
 }
 
 impl std::fmt::Display for Action {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    ACTIONS, Action, Defaults, MAX_DESCRIPTION_BYTES, MAX_GLOBS, MAX_NAMES, MAX_PATTERNS,
+    ACTIONS, Action, Defaults, LOADER_VARIABLES, MAX_DESCRIPTION_BYTES, MAX_GLOBS, MAX_NAMES, MAX_PATTERNS,
     MAX_RULE_NAME_BYTES, MAX_RULES, Pattern, PatternKind, Place, Policy, Rule, SourceFile, TIMEOUT_LIMITS,
     VALID_FOR_LIMITS, WAITS, pattern, shadow,
 };
@@ -14,7 +14,7 @@ use crate::{
 
 const TOP_KEYS: &[&str] = &["rule"];
 pub(super) const RULE_KEYS: &[&str] =
-    &["name", "description", "exec", "action", "timeout", "valid_for", "wait"];
+    &["name", "description", "exec", "action", "timeout", "valid_for", "wait", "loader_variables"];
 
 /// Makes a policy of files, in the order given, which is the order in which their rules are tried.
 ///
@@ -95,6 +95,7 @@ impl Reader {
         let timeout = table.duration("timeout", TIMEOUT_LIMITS, problems);
         let valid_for = table.duration("valid_for", VALID_FOR_LIMITS, problems);
         let wait = table.word("wait", &WAITS, problems);
+        let loader_variables = table.word("loader_variables", &LOADER_VARIABLES, problems);
         if let Some(action @ (Action::Allow | Action::Deny)) = action {
             for key in ["timeout", "valid_for", "wait"].into_iter().filter(|key| table.has(key)) {
                 let message = format!("'{key}' has no effect in a rule with the action '{action}'");
@@ -105,13 +106,28 @@ impl Reader {
                 );
             }
         }
+        if action == Some(Action::Deny) && table.has("loader_variables") {
+            let message = "'loader_variables' has no effect in a rule with the action 'deny'";
+            let hint = "it is refused whatever its environment is: leave it out";
+            problems.warning(table.key_span("loader_variables"), message, hint);
+        }
         self.seen += 1;
         if self.seen == MAX_RULES + 1 {
             problems.error(table.span(), format!("there are more than {MAX_RULES} rules"));
         }
         let (Some((name, place)), Some(action)) = (name, action) else { return };
         if self.seen <= MAX_RULES {
-            self.rules.push(Rule { name, description, exec, action, timeout, valid_for, wait, place });
+            self.rules.push(Rule {
+                name,
+                description,
+                exec,
+                action,
+                timeout,
+                valid_for,
+                wait,
+                loader_variables,
+                place,
+            });
             self.spans.push(spans);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Pattern, Place, Wait};
+use super::{Action, LoaderVariables, Pattern, Place, Wait};
 use crate::document::DurationLimits;
 
 /// Rules in all files together. One more is an error at the first rule beyond.
@@ -46,6 +46,13 @@ pub(crate) const ACTIONS: [(&str, Action); 3] =
 /// The words for `wait`.
 pub(crate) const WAITS: [(&str, Wait); 2] = [("hold", Wait::Hold), ("refuse", Wait::Refuse)];
 
+/// The words for `loader_variables`.
+pub(crate) const LOADER_VARIABLES: [(&str, LoaderVariables); 3] = [
+    ("show", LoaderVariables::Show),
+    ("refuse-ld", LoaderVariables::RefuseLd),
+    ("refuse-all", LoaderVariables::RefuseAll),
+];
+
 /// One `[[rule]]`, as it was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -63,6 +70,8 @@ pub struct Rule {
     pub valid_for: Option<Duration>,
     /// How the task waits, where the rule says.
     pub wait: Option<Wait>,
+    /// What becomes of variables that decide which code runs, where the rule says.
+    pub loader_variables: Option<LoaderVariables>,
     /// Where its name stands.
     pub place: Place,
 }

@@ -113,8 +113,24 @@ fn a_decision_takes_from_the_rule_what_it_says_and_the_rest_from_the_defaults() 
         timeout: defaults.timeout,
         valid_for: defaults.valid_for,
         wait: defaults.wait,
+        loader_variables: LoaderVariables::RefuseLd,
     };
     assert_eq!(unlisted, expected);
+}
+
+#[test]
+fn a_rule_says_what_becomes_of_loader_variables() {
+    let of = |line: &str| {
+        let text = format!("[[rule]]\nname = \"r\"\nexec = [\"x\"]\naction = \"ask\"\n{line}\n");
+        policy(&text).decide(&exec(&[b"x"], &[])).loader_variables
+    };
+    assert_eq!(of(""), LoaderVariables::RefuseLd);
+    assert_eq!(of("loader_variables = \"show\""), LoaderVariables::Show);
+    assert_eq!(of("loader_variables = \"refuse-ld\""), LoaderVariables::RefuseLd);
+    assert_eq!(of("loader_variables = \"refuse-all\""), LoaderVariables::RefuseAll);
+    let denied = "[[rule]]\nname = \"r\"\nexec = [\"x\"]\naction = \"deny\"\nloader_variables = \"show\"\n";
+    let told = warnings(denied);
+    assert!(told[0].starts_with("warning: 'loader_variables' has no effect"), "{told:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use holdpoint_abi::PHASE_FILED;
 use holdpoint_core::{
     id::{AgentId, HoldId, RequestId},
-    policy::{Action, Decision, Wait},
+    policy::{Action, Decision, LoaderVariables, Wait},
     request::{Input, Refusal, Request, State},
 };
 use tracing::{debug, error, warn};
@@ -36,12 +36,12 @@ impl Engine {
                 let until = clock::boot().after(self.rules.config.defaults.valid_for);
                 self.effects.extend(Planned::let_pass(hold, until));
             }
-            Ruling::Decided { decision, interpreter } => {
+            Ruling::Decided { decision, interpreter, objection } => {
                 entry.bound = Some(observed.bound.clone().covering(interpreter));
-                let input = match decision.action {
-                    Action::Allow => Some(Input::AllowedByRule),
-                    Action::Deny => Some(Input::Decided(Refusal::DeniedByRule)),
-                    Action::Ask => None,
+                let (input, note) = match decision.action {
+                    Action::Allow => (Some(Input::AllowedByRule), None),
+                    Action::Deny => (Some(Input::Decided(Refusal::DeniedByRule)), objection),
+                    Action::Ask => (None, None),
                 };
                 if decision.action == Action::Ask && self.joins(hold, &observed.facts, &decision) {
                     return;
@@ -60,9 +60,9 @@ impl Engine {
                     self.effects.extend(Planned::refuse_again(hold));
                     return;
                 }
-                self.request(hold, Some(observed), *decision, None);
+                self.request(hold, Some(observed), *decision, note.clone());
                 if let Some(input) = input {
-                    self.input(hold, &input, None);
+                    self.input(hold, &input, note.as_deref());
                 }
             }
         }
@@ -81,6 +81,7 @@ impl Engine {
             timeout: self.rules.config.defaults.timeout,
             valid_for: self.rules.config.defaults.valid_for,
             wait: self.rules.config.defaults.wait,
+            loader_variables: LoaderVariables::default(),
         };
         self.request(hold, None, decision, Some(why.to_owned()));
         self.input(hold, &Input::Decided(Refusal::Unreadable), Some(why));

@@ -64,10 +64,17 @@ pub(crate) fn observe_filed(
         cgroup: Alleged(cgroup),
         // That of the call is not in the record, and is not a part of what is approved.
         env: BTreeMap::new(),
+        loader_variables: Vec::new(),
     };
     // The arguments are bound by the kernel half itself.
     let bound = Bound::new(Strings::default(), executable.version);
-    Ok(Observed { facts, bound, names: executable.names, interpreters: executable.interpreters })
+    Ok(Observed {
+        facts,
+        bound,
+        names: executable.names,
+        interpreters: executable.interpreters,
+        loader_variables: Vec::new(),
+    })
 }
 
 /// Whether the process of this number can be the one that it was when the exec was filed.

@@ -7,6 +7,7 @@
 
 mod call;
 mod digest;
+mod environment;
 mod executable;
 mod filing;
 mod identity;
@@ -44,6 +45,8 @@ pub(crate) struct Observed {
     pub(crate) bound: Bound,
     /// For a script: its interpreters, nearest first, as path and identity.
     pub(crate) interpreters: Vec<(Vec<u8>, FileKey)>,
+    /// The names of the variables that decide which code the program runs.
+    pub(crate) loader_variables: Vec<Vec<u8>>,
 }
 
 /// Why a held exec could not be looked at. It is refused then, and the request says why.
@@ -92,6 +95,7 @@ pub(crate) fn observe(
         limit: format!("{} KiB", MAX_BOUND_BYTES / 1024),
     };
     let bound = Bound::new(strings.ok_or_else(too_long)?, executable.version);
+    let environment = environment::read(&call.environment, config)?;
     let status = task.status()?;
     let stat = task.stat()?;
     let cgroup = task.cgroup();
@@ -109,11 +113,18 @@ pub(crate) fn observe(
         parents: process::parents(stat.parent, tags),
         unit: proc::unit(&cgroup),
         cgroup: Alleged(cgroup),
-        env: config.show.shown(&call.environment),
+        env: environment.shown,
+        loader_variables: environment.marked,
     };
     // The agent may have died and its numbers been given to another: then all this is about the other.
     process::TaskDir::of(hold)?;
-    Ok(Observed { facts, bound, names: executable.names, interpreters: executable.interpreters })
+    Ok(Observed {
+        facts,
+        bound,
+        names: executable.names,
+        interpreters: executable.interpreters,
+        loader_variables: environment.loader_variables,
+    })
 }
 
 /// A user by its numbers. The names come later: see [`with_names`].

@@ -5,6 +5,7 @@ mod again;
 mod directories;
 mod files;
 mod listing;
+mod objection;
 mod silence;
 
 use std::{
@@ -68,8 +69,9 @@ pub(crate) enum RulesError {
 pub(crate) enum Ruling {
     /// No rule is about it: it came by a name that a listed file could have had.
     NotMeant,
-    /// What to do. `interpreter` is the listed interpreter that the decision covers as well.
-    Decided { decision: Box<Decision>, interpreter: FileKey },
+    /// What to do. `interpreter` is the listed interpreter that the decision covers as well; `objection` is what is wrong
+    /// with this exec, for which it is refused though its program might run.
+    Decided { decision: Box<Decision>, interpreter: FileKey, objection: Option<String> },
 }
 
 /// Reads the rules and finds the files that they are about.
@@ -157,11 +159,17 @@ impl Rules {
                 break;
             }
             covered = *key;
+            let loader_variables = decision.loader_variables.max(said.loader_variables);
             if strictness(said.action) > strictness(decision.action) {
                 decision = said;
             }
+            decision.loader_variables = loader_variables;
         }
-        Ruling::Decided { decision: Box::new(decision), interpreter: covered }
+        let objection = objection::to(&decision, observed);
+        if objection.is_some() {
+            decision.action = Action::Deny;
+        }
+        Ruling::Decided { decision: Box::new(decision), interpreter: covered, objection }
     }
 
     /// How the exec of a listed file waits: `LISTED_HOLD` or `LISTED_REFUSE`.

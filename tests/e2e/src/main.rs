@@ -41,6 +41,7 @@ mod silent;
 mod support;
 mod tags;
 mod upgrade;
+mod variables;
 mod volume;
 
 use runner::Test;
@@ -52,6 +53,7 @@ fn main() -> std::process::ExitCode {
         exchanged::TESTS,
         flood::TESTS,
         joined::TESTS,
+        variables::TESTS,
         files::TESTS,
         changing::TESTS,
         reading::TESTS,

@@ -43,6 +43,7 @@ pub(super) fn who_and_what(sheet: &mut Sheet, facts: &ExecFacts) {
     let called = shown(&facts.called, sheet.full);
     sheet.value("called as", &called, Tone::Plain);
     arguments(sheet, &facts.argv);
+    loader_variables(sheet, facts);
 }
 
 pub(super) fn surroundings(sheet: &mut Sheet, facts: &ExecFacts) {
@@ -55,14 +56,29 @@ pub(super) fn surroundings(sheet: &mut Sheet, facts: &ExecFacts) {
         sheet.value("unit", &plain(unit), Tone::Plain);
     }
     sheet.value("cgroup", &shown(&facts.cgroup, full), Tone::Plain);
-    if facts.env.is_empty() {
+    let others = facts.env.iter().filter(|(name, _)| !facts.loader_variables.contains(name));
+    for (index, (name, value)) in others.enumerate() {
+        if index == 0 {
+            sheet.heading("environment (chosen variables)");
+        }
+        sheet.lines("  ", &format!("{}={}", plain(name), quoted(value, full)), Tone::Plain);
+    }
+}
+
+/// Variables that decide which code the program runs: beside its arguments, since they are as much a part of what is
+/// asked for.
+fn loader_variables(sheet: &mut Sheet, facts: &ExecFacts) {
+    if facts.loader_variables.is_empty() {
         return;
     }
-    sheet.heading("environment (chosen variables)");
-    for (name, value) in &facts.env {
-        // These change which code a program runs.
-        let tone = if name.starts_with("LD_") { Tone::Alarm } else { Tone::Plain };
-        sheet.lines("  ", &format!("{}={}", plain(name), quoted(value, full)), tone);
+    sheet.heading("loader variables");
+    sheet.sentence("", "warning: by these other code can run in the program's name", Tone::Alarm);
+    for name in &facts.loader_variables {
+        let line = match facts.env.get(name) {
+            Some(value) => format!("{}={}", plain(name), quoted(value, sheet.full)),
+            None => format!("{} (its name looks like a secret: the value is not shown)", plain(name)),
+        };
+        sheet.lines("  ", &line, Tone::Alarm);
     }
 }
 

@@ -9,7 +9,7 @@ use std::{num::NonZeroU64, path::Path, time::Duration};
 
 use holdpoint_core::{
     id::{AgentId, HoldId, RequestId},
-    policy::{Action, Decision, Wait},
+    policy::{Action, Decision, LoaderVariables, Wait},
     request::{Outcome, Request, State, Verdict},
     time::{BootTime, WallTime},
     wire::LogEvent,
@@ -64,6 +64,7 @@ fn pending(bits: u32, agent: AgentId) -> StoredRequest {
             timeout: Duration::from_mins(1),
             valid_for: Duration::from_secs(30),
             wait: Wait::Hold,
+            loader_variables: LoaderVariables::RefuseLd,
         },
         facts: None,
         bound: None,

@@ -45,6 +45,7 @@ fn facts(agent: AgentId) -> ExecFacts {
         cgroup: Alleged::default(),
         unit: None,
         env: [("PATH".to_owned(), Alleged::from("/bin"))].into(),
+        loader_variables: vec!["LD_PRELOAD".to_owned()],
     }
 }
 
