@@ -25,6 +25,7 @@ mod life;
 mod maps;
 mod retry;
 mod socket;
+mod standing;
 mod tag;
 mod units;
 

@@ -32,8 +32,6 @@ pub(crate) struct Filed {
     tgid: u32,
     tid: u32,
     parent: u32,
-    uid: u32,
-    login_uid: Option<u32>,
     path: Vec<u8>,
     argv: Vec<Vec<u8>>,
 }
@@ -66,8 +64,6 @@ impl Filed {
             tgid: word(offset_of!(Filing, tgid))?,
             tid: word(offset_of!(Filing, tid))?,
             parent: word(offset_of!(Filing, parent))?,
-            uid: word(offset_of!(Filing, uid))?,
-            login_uid: word(offset_of!(Filing, login_uid)).filter(|uid| *uid != u32::MAX),
             path,
             argv,
         })
@@ -91,18 +87,21 @@ pub(crate) fn observe_filed(
         executable.names.sort();
         executable.names.dedup();
     }
+    // By whichever process is in that directory now. Where neither is, nothing is shown.
+    let of_parent = parent.map(first_thread);
+    let mut either = task.iter().chain(of_parent.as_ref());
+    let cwd = either.find_map(|task| task.directory(hold).ok()).unwrap_or_default();
     let cgroup = task.as_ref().map(TaskDir::cgroup).unwrap_or_default();
-    let euid = task.as_ref().and_then(|task| task.status().ok()).map_or(filed.uid, |status| status.euid);
     let facts = ExecFacts {
         agent: agent.clone(),
-        user: user(filed.uid, euid, filed.login_uid),
+        user: user(hold),
         pid: filed.tgid,
         tid: filed.tid,
         host: gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         executable: executable.facts,
         called: Alleged(filed.path),
         argv: filed.argv.into_iter().map(Alleged).collect(),
-        cwd: Alleged(task.as_ref().map(|task| task.link("cwd")).unwrap_or_default()),
+        cwd: Alleged(cwd),
         tty: task.as_ref().and_then(|task| task.stat().ok()).and_then(|stat| stat.tty),
         parents: parent.map(|pid| process::parents(pid, tags)).unwrap_or_default(),
         unit: process::unit(&cgroup),
@@ -113,6 +112,10 @@ pub(crate) fn observe_filed(
     // The arguments are bound by the kernel half itself.
     let bound = Bound::new(Strings::default(), executable.version);
     Ok(Observed { facts, bound, names: executable.names, interpreters: executable.interpreters })
+}
+
+fn first_thread(pid: u32) -> TaskDir {
+    TaskDir { thread: PathBuf::from(format!("/proc/{pid}/task/{pid}")) }
 }
 
 /// Whether the process of this number can be the one that it was when the exec was filed.
@@ -128,7 +131,7 @@ fn find(
     hold: &Hold,
     known: &[Vec<u8>],
 ) -> Result<Executable, ObserveError> {
-    let parent = parent.map(|pid| TaskDir { thread: PathBuf::from(format!("/proc/{pid}/task/{pid}")) });
+    let parent = parent.map(first_thread);
     let own = TaskDir { thread: PathBuf::from("/proc/self") };
     let is_absolute = filed.path.first() == Some(&b'/');
     let as_called = task.into_iter().chain(parent.as_ref()).chain(is_absolute.then_some(&own));
