@@ -24,6 +24,7 @@ mod filed;
 mod files;
 mod lifecycle;
 mod load;
+mod moved;
 mod observing;
 mod parents;
 mod proof;
@@ -46,6 +47,7 @@ fn main() -> std::process::ExitCode {
         parents::TESTS,
         endings::TESTS,
         exchanged::TESTS,
+        moved::TESTS,
         files::TESTS,
         changing::TESTS,
         reading::TESTS,
