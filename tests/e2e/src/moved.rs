@@ -245,7 +245,7 @@ fn a_filed_exec_passes_only_for_the_same_user_in_the_same_directory() {
     }
     let mut agent = Agent::start_as(
         User::Root,
-        &["sh", "-c", "while read -r line; do (eval \"$line\"); echo \"status $?\"; done"],
+        &["sh", "-c", "while read -r line; do eval \"$line\"; echo \"status $?\"; done"],
     );
     let mut tried = 0;
     let mut tries = |line: &str, status: &str| {
