@@ -65,9 +65,12 @@ pub enum Counter {
     PlaceRefused = 28,
     /// Openings of control files of cgroups for writing by agents with root, refused.
     CgroupRefused = 29,
+    /// Held execs refused or killed because user, namespaces, working directory or root were not those with which they were
+    /// held.
+    RefusedMoved = 30,
 }
 
 /// How many of the entries of the `counters` map are in use.
-pub const COUNTER_COUNT: usize = 30;
+pub const COUNTER_COUNT: usize = 31;
 /// Entries of the `counters` map: with room, so that a version with more counters can adopt it.
 pub const COUNTER_SLOTS: usize = 64;

@@ -1,6 +1,6 @@
 //! What the kernel half tells of an exec that was refused at once and filed (`wait = "refuse"`).
 
-use crate::FileKey;
+use crate::{FileKey, Standing};
 
 /// Arguments of an exec that can be filed.
 ///
@@ -21,7 +21,8 @@ pub const FILED_PATH: usize = 256;
 /// When it is full, the exec is refused, and `refused_ring_full` counts it.
 pub const FILINGS_BYTES: usize = 2 * 1024 * 1024;
 
-/// Key of the `retries` map: the identical action is the same agent, file and arguments.
+/// Key of the `retries` map: the identical action is that of the same agent, file and arguments, by the same user in the
+/// same place.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Retry {
@@ -33,6 +34,8 @@ pub struct Retry {
     pub file: FileKey,
     /// The keyed hash of the arguments: see [`crate::SipHash`].
     pub arguments: [u64; 2],
+    /// Who the caller is, and where.
+    pub standing: Standing,
 }
 
 /// A record of the ring buffer `filings`.
@@ -49,12 +52,6 @@ pub struct Filing {
     pub tid: u32,
     /// Thread group id of its parent; zero where it could not be read.
     pub parent: u32,
-    /// Its real user id in the initial user namespace.
-    pub uid: u32,
-    /// Its real group id in the initial user namespace.
-    pub gid: u32,
-    /// Its login user id; all ones where there is none.
-    pub login_uid: u32,
     /// How many arguments.
     pub argc: u32,
     /// Bytes of [`Self::strings`] that count.
@@ -65,8 +62,6 @@ pub struct Filing {
     pub complete: u32,
     /// Bytes of the first argument, with its zero.
     pub first_length: u32,
-    /// Zero.
-    pub pad: u32,
     /// The name of the thread.
     pub comm: [u8; 16],
     /// The path as the kernel has it: that of the call, or `/dev/fd/N` for a descriptor.
@@ -78,11 +73,11 @@ pub struct Filing {
 
 const _: () = {
     assert!(FILED_BYTES.is_power_of_two());
-    assert!(size_of::<Retry>() == 40);
+    assert!(size_of::<Retry>() == 72);
     assert!(core::mem::offset_of!(Filing, tgid) == 40);
-    assert!(core::mem::offset_of!(Filing, comm) == 88);
-    assert!(core::mem::offset_of!(Filing, path) == 104);
-    assert!(core::mem::offset_of!(Filing, strings) == 104 + FILED_PATH);
-    assert!(size_of::<Filing>() == 104 + FILED_PATH + 2 * FILED_BYTES);
+    assert!(core::mem::offset_of!(Filing, comm) == 72);
+    assert!(core::mem::offset_of!(Filing, path) == 88);
+    assert!(core::mem::offset_of!(Filing, strings) == 88 + FILED_PATH);
+    assert!(size_of::<Filing>() == 88 + FILED_PATH + 2 * FILED_BYTES);
     assert!(core::mem::offset_of!(Filing, strings).is_multiple_of(8));
 };

@@ -15,6 +15,7 @@ mod guard;
 mod hash;
 mod lists;
 mod offsets;
+mod standing;
 
 pub use agents::{
     Attaching, CANARY_AGENT, Declared, MAX_AGENT_CGROUPS, MAX_CGROUP_DEPTH, MAX_DECLARED, MAX_UNIT_PATTERNS,
@@ -29,6 +30,7 @@ pub use guard::{
 pub use hash::{BOUND_BLOCK, MAX_BOUND_BYTES, SipHash, bound_header, header};
 pub use lists::{INODE_WORDS, ListedBits, NAME_WORDS, first_word, inode_bit, name_bit};
 pub use offsets::Offsets;
+pub use standing::{Shown, Standing, StandingOffsets, standing};
 
 /// The version of all that is pinned. A daemon adopts pinned objects of its own version only.
 pub const ABI_VERSION: u32 = 4;
@@ -197,6 +199,10 @@ pub struct Hold {
     pub retried_at: u64,
     /// `super_block.s_magic` of the file's file system: some are served by programs of the agent's.
     pub fs_magic: u64,
+    /// Who the task was, and where, when the hold began.
+    pub standing: Standing,
+    /// What of it a request shows.
+    pub shown: Shown,
 }
 
 /// Stopped, or on its way to run the same execve again.
@@ -233,6 +239,14 @@ pub const CAUSE_ARGUMENTS: u32 = 0x0006_4152;
 pub const CAUSE_UNREADABLE: u32 = 0x0007_5552;
 /// The file was changed since it was looked at.
 pub const CAUSE_CONTENT: u32 = 0x0008_434f;
+/// Users, groups, capabilities, login or user namespace are not those with which it was held.
+pub const CAUSE_CREDENTIALS: u32 = 0x0009_4352;
+/// A namespace is not that in which it was held.
+pub const CAUSE_NAMESPACES: u32 = 0x000a_4e53;
+/// The working directory is not that in which it was held.
+pub const CAUSE_DIRECTORY: u32 = 0x000b_4449;
+/// The root directory is not that with which it was held.
+pub const CAUSE_ROOT: u32 = 0x000c_524f;
 
 /// The inode is listed.
 pub const MATCHED_FILE: u32 = 0x1046_494c;
@@ -320,10 +334,11 @@ const _: () = {
     assert!(size_of::<Listed>() == 8);
     assert!(size_of::<TaskState>() == 120);
     assert!(TAG_SLOTS.is_power_of_two());
-    assert!(size_of::<Hold>() == 168);
+    assert!(size_of::<Hold>() == 224);
     assert!(core::mem::offset_of!(Hold, file) == 32);
     assert!(core::mem::offset_of!(Hold, name) == 72);
     assert!(core::mem::offset_of!(Hold, arguments) == 136);
+    assert!(core::mem::offset_of!(Hold, standing) == 168);
     assert!(size_of::<Allowance>() == 80);
     assert!(core::mem::offset_of!(Allowance, expires_at) == 8);
     assert!(size_of::<Doorbell>() == 16);

@@ -17,10 +17,6 @@ pub struct Filed {
     pub tid: u32,
     /// Thread group id of its parent; zero where it is not known.
     pub parent: u32,
-    /// Its real user id.
-    pub uid: u32,
-    /// Its login user id.
-    pub login_uid: Option<u32>,
     /// The path as the kernel has it; empty where it may have been cut.
     pub path: Vec<u8>,
     /// The arguments.
@@ -81,8 +77,6 @@ impl Filed {
             tgid: word(offset_of!(Filing, tgid))?,
             tid: word(offset_of!(Filing, tid))?,
             parent: word(offset_of!(Filing, parent))?,
-            uid: word(offset_of!(Filing, uid))?,
-            login_uid: word(offset_of!(Filing, login_uid)).filter(|uid| *uid != u32::MAX),
             path,
             argv,
         })

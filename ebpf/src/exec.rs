@@ -20,12 +20,11 @@ use crate::{
     kernel::{
         Known, bprm, file,
         signal::SIGSTOP,
-        task,
         text::{self, Text},
     },
     lists,
-    maps::{DOORBELLS, HOLDS},
-    retry,
+    maps::DOORBELLS,
+    retry, standing,
     tag::{self, Tag},
 };
 
@@ -142,11 +141,14 @@ fn covered_interpreter(state: &mut TaskState, found: &Match<'_>) -> i32 {
 #[inline(always)]
 fn answered(state: &mut TaskState, hold: &mut Hold, answer: &Allowance, version: (u64, u64)) -> i32 {
     let unchanged = version == (answer.file_size, answer.file_changed_at);
-    if answer.verdict == VERDICT_ALLOW && holds::now() < answer.expires_at && unchanged {
+    let passes = answer.verdict == VERDICT_ALLOW && holds::now() < answer.expires_at && unchanged;
+    let moved = if passes { standing::why_not(hold) } else { 0 };
+    if passes && moved == 0 {
         state.passing = state.hold;
         return 0;
     }
     let (cause, counter) = match answer.verdict {
+        VERDICT_ALLOW if moved != 0 => (moved, Counter::RefusedOther),
         VERDICT_ALLOW if !unchanged => (CAUSE_CONTENT, Counter::RefusedOther),
         VERDICT_DENY => (CAUSE_VERDICT, Counter::RefusedByVerdict),
         VERDICT_ALLOW => (CAUSE_EXPIRED, Counter::RefusedOther),
@@ -186,32 +188,13 @@ fn begin(state: &mut TaskState, found: &Match<'_>) -> i32 {
     };
     let id = holds::new_id();
     let ids = bpf_get_current_pid_tgid();
-    let now = holds::now();
-    let hold = Hold {
-        phase: PHASE_HELD,
-        cause: 0,
-        agent: state.agent,
-        tgid: (ids >> 32) as u32,
-        tid: ids as u32,
-        exit_status: 0,
-        reheld: 0,
-        matched: found.matched,
-        file: found.file,
-        started_at: task::process_started_at(task::current()),
-        held_at: now,
-        changed_at: now,
-        name: *found.name,
-        arguments: [0; 2],
-        retried_at: 0,
-        fs_magic: found.fs_magic,
-    };
-    if HOLDS.insert(id, &hold, u64::from(aya_ebpf::bindings::BPF_NOEXIST)).is_err() {
+    if let Err(counter) = holds::make(id, PHASE_HELD, state, found, standing::note) {
         record.discard(0);
-        return refuse(Counter::RefusedHoldsFull);
+        return refuse(counter);
     }
     if !stop() {
         record.discard(0);
-        let _gone = HOLDS.remove(id);
+        holds::remove(id);
         return refuse(Counter::RefusedNoSignal);
     }
     state.hold = id;

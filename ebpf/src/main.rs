@@ -28,6 +28,7 @@ mod lists;
 mod maps;
 mod retry;
 mod socket;
+mod standing;
 mod tag;
 mod units;
 

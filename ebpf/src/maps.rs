@@ -8,7 +8,7 @@ use holdpoint_abi::{
     Allowance, Attaching, COUNTER_SLOTS, Declared, Doorbell, FILINGS_BYTES, FileKey, Filing, Guard, Guarded,
     Hold, Listed, ListedBits, MAX_AGENT_CGROUPS, MAX_DECLARED, MAX_FILES, MAX_GUARDED, MAX_HOLDS, MAX_NAMES,
     MAX_TASKS, MAX_TOLD, MAX_UNIT_PATTERNS, Meta, Name, Offsets, Place, REFUSALS_BYTES, RING_BYTES, Refusal,
-    Retry, TagSlots, TaskState, Telling, Told, UnitPattern,
+    Retry, StandingOffsets, TagSlots, TaskState, Telling, Told, UnitPattern,
 };
 
 /// What is kept of each thread of an agent's, by the address of its task.
@@ -108,6 +108,10 @@ pub static WITHOUT: u64 = 0;
 #[unsafe(no_mangle)]
 pub static OFFSETS: Offsets = NO_OFFSETS;
 
+/// The same for what tells who a task is, and where.
+#[unsafe(no_mangle)]
+pub static STANDING_OFFSETS: StandingOffsets = NO_STANDING_OFFSETS;
+
 const NO_OFFSETS: Offsets = Offsets {
     task_pid: 0,
     task_signal: 0,
@@ -172,6 +176,45 @@ const NO_OFFSETS: Offsets = Offsets {
     vfsmount_flags: 0,
     mount_mnt: 0,
     mount_parent: 0,
+};
+
+const NO_STANDING_OFFSETS: StandingOffsets = StandingOffsets {
+    cred_gid: 0,
+    cred_suid: 0,
+    cred_sgid: 0,
+    cred_euid: 0,
+    cred_egid: 0,
+    cred_fsgid: 0,
+    cred_securebits: 0,
+    cred_inheritable: 0,
+    cred_permitted: 0,
+    cred_bounding: 0,
+    cred_ambient: 0,
+    cred_groups: 0,
+    groups_count: 0,
+    groups_list: 0,
+    user_ns_inum: 0,
+    nsproxy_uts: 0,
+    uts_inum: 0,
+    nsproxy_ipc: 0,
+    ipc_inum: 0,
+    nsproxy_pid: 0,
+    pid_inum: 0,
+    nsproxy_net: 0,
+    net_inum: 0,
+    net_unique: 0,
+    nsproxy_cgroup: 0,
+    cgroup_inum: 0,
+    nsproxy_time: 0,
+    nsproxy_time_children: 0,
+    time_inum: 0,
+    mnt_unique: 0,
+    task_fs: 0,
+    fs_directory: 0,
+    fs_root: 0,
+    inode_generation: 0,
+    mount_id: 0,
+    mount_unique: 0,
 };
 
 /// Reads one field of [`OFFSETS`]: volatile, since the compiler knows the value in the object file only.

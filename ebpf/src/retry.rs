@@ -4,9 +4,13 @@
 //! No task is stopped, so nothing here depends on one: a filing outlives the process that made it, and any process of
 //! the agent may be the one that tries again.
 
-use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_uid_gid, generated::bpf_get_current_comm};
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_current_comm},
+};
 use holdpoint_abi::{
-    Allowance, Counter, FILED_PATH, Filing, Hold, PHASE_FILED, Retry, TaskState, VERDICT_ALLOW, VERDICT_DENY,
+    Allowance, Counter, FILED_PATH, Filing, Hold, PHASE_FILED, Retry, Standing, TaskState, VERDICT_ALLOW,
+    VERDICT_DENY,
 };
 
 use crate::{
@@ -14,7 +18,8 @@ use crate::{
     exec::{Match, refuse},
     holds,
     kernel::{Known, bprm, file, task},
-    maps::{FILINGS, HOLDS, RETRIES},
+    maps::{FILINGS, RETRIES},
+    standing,
 };
 
 /// For so long after a retry passed the first check, another process's is refused: the allowance is for one, and the
@@ -24,6 +29,10 @@ const CLAIM_NANOSECONDS: u64 = 1_000_000_000;
 /// A listed exec that is not to stop the task: filed, refused again, or let pass.
 #[inline(always)]
 pub fn attempt(state: &mut TaskState, found: &Match<'_>, bprm: Known) -> i32 {
+    let mut standing = Standing::default();
+    if standing::take(&mut standing).is_none() {
+        return refuse(Counter::RefusedUnreadable);
+    }
     // The record is the place into which the arguments are copied: a buffer per CPU could be written by another task
     // on kernels with full preemption, and the stack has no room.
     let Some(mut record) = FILINGS.reserve(0) else {
@@ -34,7 +43,7 @@ pub fn attempt(state: &mut TaskState, found: &Match<'_>, bprm: Known) -> i32 {
         record.discard(0);
         return refuse(Counter::RefusedArguments);
     };
-    let retry = Retry { agent: state.agent, pad: 0, file: found.file, arguments: hashes.all };
+    let retry = Retry { agent: state.agent, pad: 0, file: found.file, arguments: hashes.all, standing };
     // SAFETY: copied out at once; an entry that is taken away meanwhile names a hold that is looked up next.
     if let Some(id) = unsafe { RETRIES.get(&retry) }.copied() {
         state.argv_at = bprm::strings_at(bprm);
@@ -68,7 +77,13 @@ pub fn attempt(state: &mut TaskState, found: &Match<'_>, bprm: Known) -> i32 {
 /// Takes a filed action out of those that may be tried again: it is used up.
 #[inline(always)]
 pub fn used(hold: &Hold) {
-    let retry = Retry { agent: hold.agent, pad: 0, file: hold.file, arguments: hold.arguments };
+    let retry = Retry {
+        agent: hold.agent,
+        pad: 0,
+        file: hold.file,
+        arguments: hold.arguments,
+        standing: hold.standing,
+    };
     let _gone = RETRIES.remove(retry);
 }
 
@@ -135,30 +150,13 @@ pub fn claim(hold: &mut Hold) {
 /// Puts a new filing into the maps.
 #[inline(always)]
 fn enter(state: &TaskState, found: &Match<'_>, id: u64, retry: &Retry) -> Result<(), Counter> {
-    let now = holds::now();
-    let ids = bpf_get_current_pid_tgid();
-    let hold = Hold {
-        phase: PHASE_FILED,
-        cause: 0,
-        agent: state.agent,
-        tgid: (ids >> 32) as u32,
-        tid: ids as u32,
-        exit_status: 0,
-        reheld: 0,
-        matched: found.matched,
-        file: found.file,
-        started_at: task::process_started_at(task::current()),
-        held_at: now,
-        changed_at: now,
-        name: *found.name,
-        arguments: retry.arguments,
-        retried_at: 0,
-        fs_magic: found.fs_magic,
-    };
-    let new = u64::from(aya_ebpf::bindings::BPF_NOEXIST);
-    HOLDS.insert(id, &hold, new).map_err(|_| Counter::RefusedHoldsFull)?;
-    if RETRIES.insert(retry, id, new).is_err() {
-        let _gone = HOLDS.remove(id);
+    holds::make(id, PHASE_FILED, state, found, |hold| {
+        hold.arguments = retry.arguments;
+        hold.standing = retry.standing;
+        Some(())
+    })?;
+    if RETRIES.insert(retry, id, u64::from(BPF_NOEXIST)).is_err() {
+        holds::remove(id);
         // SAFETY: only whether there is an entry counts; the value is not read.
         let raced = unsafe { RETRIES.get(retry) }.is_some();
         return Err(if raced { Counter::RefusedPending } else { Counter::RefusedHoldsFull });
@@ -170,19 +168,13 @@ fn enter(state: &TaskState, found: &Match<'_>, id: u64, retry: &Retry) -> Result
 #[inline(always)]
 fn describe(filing: *mut Filing, id: u64, bprm: Known) -> Option<()> {
     let ids = bpf_get_current_pid_tgid();
-    let users = bpf_get_current_uid_gid();
-    let current = task::current();
     // SAFETY: the record is reserved, of its type's size, and nobody else's until it is submitted.
     let filing = unsafe { &mut *filing };
     filing.hold = id;
     filing.hash = [0; 4];
     filing.tgid = (ids >> 32) as u32;
     filing.tid = ids as u32;
-    filing.parent = task::parent(current);
-    filing.uid = users as u32;
-    filing.gid = (users >> 32) as u32;
-    filing.login_uid = task::login_uid(current).unwrap_or(u32::MAX);
-    filing.pad = 0;
+    filing.parent = task::parent(task::current());
     // SAFETY: the buffer is as long as it says.
     unsafe { bpf_get_current_comm(filing.comm.as_mut_ptr().cast(), 16) };
     filing.path_length = bprm::called_path(bprm, filing.path.as_mut_ptr().cast(), FILED_PATH as u32)?;

@@ -5,8 +5,6 @@
 pub struct Status {
     /// The real user id.
     pub uid: u32,
-    /// The effective user id.
-    pub euid: u32,
     /// How many threads the process has.
     pub threads: u32,
     /// Signals that are pending and neither blocked, ignored nor handled: the default action awaits.
@@ -25,7 +23,6 @@ impl Status {
         let pending = set("SigPnd")? | set("ShdPnd")?;
         Some(Self {
             uid: uids.next()?.parse().ok()?,
-            euid: uids.next()?.parse().ok()?,
             threads: field("Threads")?.trim().parse().ok()?,
             due: pending & !(set("SigBlk")? | set("SigIgn")? | set("SigCgt")?),
             handled: pending & set("SigCgt")? & !set("SigBlk")?,

@@ -1,9 +1,10 @@
 //! What the kernel half says: doorbells, and the sweep that finds what no doorbell told.
 
 use holdpoint_abi::{
-    CANARY_AGENT, CAUSE_ARGUMENTS, CAUSE_CONTENT, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER,
-    CAUSE_UNREADABLE, CAUSE_USED, CAUSE_VERDICT, Doorbell, Hold, PHASE_EXITED, PHASE_FILED, PHASE_GONE,
-    PHASE_HELD, PHASE_KILLED, PHASE_REFUSED, PHASE_REPLACED, PHASE_RUNNING, RING_AGENT, RING_SIGNAL,
+    CANARY_AGENT, CAUSE_ARGUMENTS, CAUSE_CONTENT, CAUSE_CORRUPT, CAUSE_CREDENTIALS, CAUSE_DIRECTORY,
+    CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_NAMESPACES, CAUSE_ROOT, CAUSE_UNREADABLE, CAUSE_USED,
+    CAUSE_VERDICT, Doorbell, Hold, PHASE_EXITED, PHASE_FILED, PHASE_GONE, PHASE_HELD, PHASE_KILLED,
+    PHASE_REFUSED, PHASE_REPLACED, PHASE_RUNNING, RING_AGENT, RING_SIGNAL,
 };
 use holdpoint_core::{
     facts::AgentFacts,
@@ -109,6 +110,8 @@ impl Engine {
             match kernel.phase {
                 PHASE_HELD => self.begin(hold, kernel),
                 PHASE_FILED => drop(self.entries.insert(hold, Entry::new(kernel, Stage::Awaiting))),
+                // It is just being made.
+                0 => {}
                 // What ran unasked, or was over before a restart, and has been dealt with.
                 PHASE_RUNNING => {}
                 _ => self.forget_quietly(hold),
@@ -337,6 +340,12 @@ fn note(hold: &Hold) -> Option<&'static str> {
         }
         (_, CAUSE_UNREADABLE) => "the arguments at the start of the program could not be read",
         (_, CAUSE_CONTENT) => "the file was changed after it had been looked at",
+        (_, CAUSE_CREDENTIALS) => {
+            "user, groups, capabilities, login or user namespace were not those with which it was held"
+        }
+        (_, CAUSE_NAMESPACES) => "it was not in the namespaces in which it was held",
+        (_, CAUSE_DIRECTORY) => "the working directory was not that in which it was held",
+        (_, CAUSE_ROOT) => "the root directory was not that with which it was held",
         (_, CAUSE_CORRUPT) => "the allowance was damaged",
         _ => "for a cause that this version does not know",
     };

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use holdpoint_abi::Offsets;
+use holdpoint_abi::{Offsets, StandingOffsets};
 use thiserror::Error;
 
 /// What the kernel says of its types.
@@ -113,6 +113,64 @@ pub(crate) fn offsets(btf: &[u8]) -> Result<Offsets, BtfError> {
         vfsmount_flags: at("vfsmount", "mnt_flags")?,
         mount_mnt: at("mount", "mnt")?,
         mount_parent: at("mount", "mnt_parent")?,
+    })
+}
+
+/// Reads all offsets that tell who a task is, and where.
+///
+/// # Errors
+/// As [`offsets`].
+pub(crate) fn standing_offsets(btf: &[u8]) -> Result<StandingOffsets, BtfError> {
+    let kernel = KernelTypes::parse(btf)?;
+    let at = |structure, field| kernel.offset(structure, field);
+    let inum = at("ns_common", "inum")?;
+    let number = |structure| Ok(at(structure, "ns")? + inum);
+    // One number for all kinds of namespaces takes the place of the two (Linux 6.18).
+    let unique = |structure, field| {
+        at(structure, field).or_else(|missing| {
+            Ok(at(structure, "ns")? + at("ns_common", "ns_id").map_err(|_: BtfError| missing)?)
+        })
+    };
+    // Without time namespaces the kernel has no type for them.
+    let time = number("time_namespace").unwrap_or(0);
+    let of_time = |field| if time == 0 { Ok(0) } else { at("nsproxy", field) };
+    Ok(StandingOffsets {
+        cred_gid: at("cred", "gid")?,
+        cred_suid: at("cred", "suid")?,
+        cred_sgid: at("cred", "sgid")?,
+        cred_euid: at("cred", "euid")?,
+        cred_egid: at("cred", "egid")?,
+        cred_fsgid: at("cred", "fsgid")?,
+        cred_securebits: at("cred", "securebits")?,
+        cred_inheritable: at("cred", "cap_inheritable")?,
+        cred_permitted: at("cred", "cap_permitted")?,
+        cred_bounding: at("cred", "cap_bset")?,
+        cred_ambient: at("cred", "cap_ambient")?,
+        cred_groups: at("cred", "group_info")?,
+        groups_count: at("group_info", "ngroups")?,
+        groups_list: at("group_info", "gid")?,
+        user_ns_inum: number("user_namespace")?,
+        nsproxy_uts: at("nsproxy", "uts_ns")?,
+        uts_inum: number("uts_namespace")?,
+        nsproxy_ipc: at("nsproxy", "ipc_ns")?,
+        ipc_inum: number("ipc_namespace")?,
+        nsproxy_pid: at("nsproxy", "pid_ns_for_children")?,
+        pid_inum: number("pid_namespace")?,
+        nsproxy_net: at("nsproxy", "net_ns")?,
+        net_inum: number("net")?,
+        net_unique: unique("net", "net_cookie")?,
+        nsproxy_cgroup: at("nsproxy", "cgroup_ns")?,
+        cgroup_inum: number("cgroup_namespace")?,
+        nsproxy_time: of_time("time_ns")?,
+        nsproxy_time_children: of_time("time_ns_for_children")?,
+        time_inum: time,
+        mnt_unique: unique("mnt_namespace", "seq")?,
+        task_fs: at("task_struct", "fs")?,
+        fs_directory: at("fs_struct", "pwd")?,
+        fs_root: at("fs_struct", "root")?,
+        inode_generation: at("inode", "i_generation")?,
+        mount_id: at("mount", "mnt_id")?,
+        mount_unique: at("mount", "mnt_id_unique").unwrap_or(0),
     })
 }
 

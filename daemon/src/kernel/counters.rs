@@ -72,6 +72,10 @@ pub(crate) fn describe(counter: C) -> (&'static str, &'static str) {
             ("place_refused", "attempts of agents to open or change what lies in the daemon's directories")
         }
         C::CgroupRefused => ("cgroup_refused", "writing to control files of cgroups by agents with root"),
+        C::RefusedMoved => (
+            "refused_moved",
+            "execs refused or killed because user, namespaces, directory or root changed while they were held",
+        ),
     }
 }
 
@@ -129,6 +133,7 @@ pub(super) const ALL: [C; holdpoint_abi::COUNTER_COUNT] = [
     C::MountRefused,
     C::PlaceRefused,
     C::CgroupRefused,
+    C::RefusedMoved,
 ];
 
 #[cfg(test)]

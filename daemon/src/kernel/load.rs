@@ -15,7 +15,7 @@ use aya::{
         links::{FdLink, LinkError},
     },
 };
-use holdpoint_abi::{ABI_VERSION, MAX_TASKS, Meta};
+use holdpoint_abi::{ABI_VERSION, MAX_TASKS, Meta, Offsets, StandingOffsets};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tracing::info;
@@ -27,7 +27,7 @@ use super::{
 };
 #[cfg(feature = "failpoints")]
 use crate::failpoint;
-use crate::preflight;
+use crate::{preflight, sys::pod::Shared};
 
 /// The hooks, in the order in which the kernel calls them, with the kind of each.
 const PROGRAMS: [(&str, Hook); 37] = [
@@ -156,13 +156,14 @@ pub(crate) fn open(pins: &Pins, object: &Path) -> Result<Gate, KernelError> {
         Found::Nothing => {}
     }
     let types = read(Path::new("/sys/kernel/btf/vmlinux"))?;
-    let offsets = crate::sys::pod::Shared(btf::offsets(&types)?);
+    let offsets = Shared(btf::offsets(&types)?);
+    let standing = Shared(btf::standing_offsets(&types)?);
     let replaces = found == Found::Replaceable;
     if !replaces {
         pins.create()?;
     }
     let made = pins.prepare(hash).and_then(|()| {
-        let ebpf = load(pins, object, &code, &offsets)?;
+        let ebpf = load(pins, object, &code, &offsets, &standing)?;
         let mut gate = Gate::open(pins)?;
         if !replaces {
             // Before anything can be hashed with it.
@@ -186,12 +187,14 @@ fn load(
     pins: &Pins,
     object: &Path,
     code: &[u8],
-    offsets: &crate::sys::pod::Shared<holdpoint_abi::Offsets>,
+    offsets: &Shared<Offsets>,
+    standing: &Shared<StandingOffsets>,
 ) -> Result<Ebpf, KernelError> {
     let failed = |cause: String| KernelError::Load { path: object.to_owned(), cause };
     let btf = Btf::from_sys_fs()?;
     let mut loader = EbpfLoader::new();
     loader.btf(Some(&btf)).override_global("OFFSETS", offsets, true);
+    loader.override_global("STANDING_OFFSETS", standing, true);
     #[cfg(feature = "failpoints")]
     let without = failpoint::without();
     #[cfg(feature = "failpoints")]

@@ -46,18 +46,21 @@ pub(crate) fn observe_filed(
         executable.names.sort();
         executable.names.dedup();
     }
+    // By whichever process is in that directory now. Where neither is, nothing is shown.
+    let of_parent = parent.map(first_thread);
+    let mut either = task.iter().chain(of_parent.as_ref());
+    let cwd = either.find_map(|task| task.directory(hold).ok()).unwrap_or_default();
     let cgroup = task.as_ref().map(TaskDir::cgroup).unwrap_or_default();
-    let euid = task.as_ref().and_then(|task| task.status().ok()).map_or(filed.uid, |status| status.euid);
     let facts = ExecFacts {
         agent: agent.clone(),
-        user: user(filed.uid, euid, filed.login_uid),
+        user: user(hold),
         pid: filed.tgid,
         tid: filed.tid,
         host: gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         executable: executable.facts,
         called: Alleged(filed.path),
         argv: filed.argv.into_iter().map(Alleged).collect(),
-        cwd: Alleged(task.as_ref().map(|task| task.link("cwd")).unwrap_or_default()),
+        cwd: Alleged(cwd),
         tty: task.as_ref().and_then(|task| task.stat().ok()).and_then(|stat| stat.tty),
         parents: parent.map(|pid| process::parents(pid, tags)).unwrap_or_default(),
         unit: proc::unit(&cgroup),
@@ -77,6 +80,10 @@ pub(crate) fn observe_filed(
     })
 }
 
+fn first_thread(pid: u32) -> TaskDir {
+    TaskDir { thread: PathBuf::from(format!("/proc/{pid}/task/{pid}")) }
+}
+
 /// Whether the process of this number can be the one that it was when the exec was filed.
 fn still_there(pid: u32, hold: &Hold) -> bool {
     pid != 0 && process::stat(pid).is_some_and(|stat| stat.start_ticks <= hold.held_at / TICK)
@@ -90,7 +97,7 @@ fn find(
     hold: &Hold,
     known: &[Vec<u8>],
 ) -> Result<Executable, ObserveError> {
-    let parent = parent.map(|pid| TaskDir { thread: PathBuf::from(format!("/proc/{pid}/task/{pid}")) });
+    let parent = parent.map(first_thread);
     let own = TaskDir { thread: PathBuf::from("/proc/self") };
     let is_absolute = filed.path.first() == Some(&b'/');
     let as_called = task.into_iter().chain(parent.as_ref()).chain(is_absolute.then_some(&own));

@@ -26,7 +26,7 @@ pub(crate) enum IdentityError {
 /// The identity of an open file (`O_PATH` suffices). `mounts` is a `mountinfo` of the mount namespace in
 /// which the file lies.
 pub(crate) fn key_of(fd: BorrowedFd<'_>, mounts: &str) -> Result<FileKey, IdentityError> {
-    let mount = field(fd, "mnt_id:")?;
+    let mount = mount_of(fd)?;
     let table = read(mounts)?;
     let device = match proc::device(&table, mount) {
         Some(device) => device,
@@ -42,6 +42,11 @@ pub(crate) fn key_of(fd: BorrowedFd<'_>, mounts: &str) -> Result<FileKey, Identi
 /// The number of an open file's inode, which alone is no identity.
 pub(crate) fn inode_of(fd: BorrowedFd<'_>) -> Result<u64, IdentityError> {
     field(fd, "ino:")
+}
+
+/// The number of the mount that an open file was reached by.
+pub(crate) fn mount_of(fd: BorrowedFd<'_>) -> Result<u64, IdentityError> {
+    field(fd, "mnt_id:")
 }
 
 fn field(fd: BorrowedFd<'_>, name: &str) -> Result<u64, IdentityError> {

@@ -72,6 +72,11 @@ pub(crate) enum ObserveError {
          install the program on a file system of the host's"
     )]
     ServedByAgent,
+    /// What would be shown is not what the kernel half has noted.
+    #[error(
+        "its working directory was not that in which it was held: something continued it meanwhile; the exec is refused"
+    )]
+    Moved,
     /// Too much to show to a person.
     #[error("{what} exceed {limit}: too much to show to a person whole, and nothing is approved in part")]
     TooLong { what: &'static str, limit: String },
@@ -96,19 +101,19 @@ pub(crate) fn observe(
     };
     let bound = Bound::new(strings.ok_or_else(too_long)?, executable.version);
     let environment = environment::read(&call.environment, config)?;
-    let status = task.status()?;
+    let cwd = task.directory(hold)?;
     let stat = task.stat()?;
     let cgroup = task.cgroup();
     let facts = ExecFacts {
         agent: agent.clone(),
-        user: user(status.uid, status.euid, task.login_uid()),
+        user: user(hold),
         pid: hold.tgid,
         tid: hold.tid,
         host: gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         executable: executable.facts,
         called: Alleged(call.path),
         argv: call.argv.into_iter().map(Alleged).collect(),
-        cwd: Alleged(task.link("cwd")),
+        cwd: Alleged(cwd),
         tty: stat.tty,
         parents: process::parents(stat.parent, tags),
         unit: proc::unit(&cgroup),
@@ -127,7 +132,9 @@ pub(crate) fn observe(
     })
 }
 
-/// A user by its numbers. The names come later: see [`with_names`].
-fn user(uid: u32, euid: u32, login_uid: Option<u32>) -> UserFacts {
-    UserFacts { uid, euid, name: None, login_uid, login_name: None }
+/// The user by whose numbers the kernel half binds the exec: what `/proc` says could be of another moment. The names come
+/// later: see [`with_names`].
+fn user(hold: &Hold) -> UserFacts {
+    let login_uid = Some(hold.shown.login_uid).filter(|uid| *uid != u32::MAX);
+    UserFacts { uid: hold.shown.uid, euid: hold.shown.euid, name: None, login_uid, login_name: None }
 }

@@ -1,6 +1,10 @@
 //! What `/proc` says of a process. But for what is marked, none of this reads a file of the agent's or waits for it.
 
-use std::{fs, os::unix::ffi::OsStringExt, path::PathBuf};
+use std::{
+    fs,
+    os::{fd::AsFd as _, unix::ffi::OsStringExt},
+    path::PathBuf,
+};
 
 use holdpoint_abi::Hold;
 use holdpoint_core::{
@@ -9,9 +13,17 @@ use holdpoint_core::{
     proc::{self, Stat, Status},
     wire::ProcessView,
 };
+use nix::{
+    errno::Errno,
+    fcntl::{OFlag, open},
+    sys::stat::Mode,
+};
 
-use super::ObserveError;
-use crate::kernel::Tags;
+use super::{
+    ObserveError,
+    identity::{self, IdentityError},
+};
+use crate::{kernel::Tags, sys::descriptors};
 
 /// `/proc/PID/task/TID` of a held thread, checked to be the one that the kernel half means.
 pub(crate) struct TaskDir {
@@ -52,20 +64,29 @@ impl TaskDir {
         }
     }
 
-    pub(super) fn link(&self, name: &str) -> Vec<u8> {
-        fs::read_link(self.thread.join(name)).map(|path| path.into_os_string().into_vec()).unwrap_or_default()
+    /// The working directory, where it is still that in which the thread was held.
+    ///
+    /// Path and identity are those of one descriptor, so that they belong together whenever the thread moves.
+    pub(super) fn directory(&self, hold: &Hold) -> Result<Vec<u8>, ObserveError> {
+        let unreadable =
+            |cause: String| ObserveError::Unreadable { what: "its working directory".to_owned(), cause };
+        let directory = open(&self.thread.join("cwd"), OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty());
+        let directory = directory.map_err(|cause| match cause {
+            // A thread that ends has no directory any more.
+            Errno::ENOENT => ObserveError::Gone,
+            cause => unreadable(cause.to_string()),
+        })?;
+        let of = |read: Result<u64, IdentityError>| read.map_err(|error| unreadable(error.to_string()));
+        let found = (of(identity::inode_of(directory.as_fd()))?, of(identity::mount_of(directory.as_fd()))?);
+        if found != (hold.shown.directory_ino, u64::from(hold.shown.directory_mount)) {
+            return Err(ObserveError::Moved);
+        }
+        let path = fs::read_link(descriptors::path_in("fd", directory.as_fd()));
+        path.map(|path| path.into_os_string().into_vec()).map_err(|cause| unreadable(cause.to_string()))
     }
 
     pub(super) fn stat(&self) -> Result<Stat, ObserveError> {
         Stat::parse(&self.read("stat")?).ok_or(ObserveError::Gone)
-    }
-
-    pub(super) fn status(&self) -> Result<Status, ObserveError> {
-        Status::parse(&self.read("status")?).ok_or(ObserveError::Gone)
-    }
-
-    pub(super) fn login_uid(&self) -> Option<u32> {
-        proc::login_uid(&self.read("loginuid").ok()?)
     }
 
     /// The path in the unified hierarchy; empty where there is none.

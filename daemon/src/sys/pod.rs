@@ -2,7 +2,7 @@
 
 use holdpoint_abi::{
     Allowance, Attaching, Declared, FileKey, Guard, Guarded, Hold, Listed, ListedBits, Meta, Offsets, Place,
-    Retry, TaskState, UnitPattern,
+    Retry, StandingOffsets, TaskState, UnitPattern,
 };
 
 /// A record that is shared with the kernel half, as aya wants it.
@@ -26,6 +26,7 @@ impl Record for Meta {}
 impl Record for Offsets {}
 impl Record for Place {}
 impl Record for Retry {}
+impl Record for StandingOffsets {}
 impl Record for TaskState {}
 impl Record for UnitPattern {}
 

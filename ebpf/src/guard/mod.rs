@@ -57,13 +57,19 @@ pub fn current_agent() -> Option<u32> {
 /// Refuses, counts, and tells the daemon, all of it unless a test has taken the protection away.
 #[inline(always)]
 pub fn refuse(protection: Counter, attempt: &Attempt) -> i32 {
-    let switches = &raw const WITHOUT;
-    // SAFETY: the static lives as long as the program, and nothing writes to it. Volatile, since the compiler knows the
-    // value in the object file only.
-    if unsafe { core::ptr::read_volatile(switches) } & without(protection) != 0 {
+    if is_left_out(protection) {
         return PASS;
     }
     count::add(protection);
     telling::tell(protection, attempt);
     EPERM
+}
+
+/// Whether a test has taken the protection away.
+#[inline(always)]
+pub fn is_left_out(protection: Counter) -> bool {
+    let switches = &raw const WITHOUT;
+    // SAFETY: the static lives as long as the program, and nothing writes to it. Volatile, since the compiler knows the
+    // value in the object file only.
+    unsafe { core::ptr::read_volatile(switches) & without(protection) != 0 }
 }

@@ -8,6 +8,7 @@ pub mod call;
 pub mod cgroup;
 pub mod file;
 pub mod signal;
+pub mod standing;
 pub mod task;
 pub mod text;
 
@@ -40,6 +41,12 @@ impl Known {
     #[inline(always)]
     pub fn value<T: Copy>(self, offset: u32) -> T {
         load(self.0, offset)
+    }
+
+    /// Where it lies.
+    #[inline(always)]
+    pub fn address(self) -> Pointer {
+        self.0
     }
 
     /// What a field points to. None where it is null.

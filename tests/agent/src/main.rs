@@ -8,6 +8,7 @@ mod entry;
 mod exchange;
 mod exec;
 mod fuse;
+mod moved;
 mod reach;
 mod read;
 mod spawn;
@@ -36,6 +37,9 @@ holdpoint-test-agent VERB ARGUMENTS
   exec-without-arguments PATH     becomes the program, with an empty list of arguments
   exec-exchanged WHAT PATH ARGUMENT  becomes the program; what it begins with is exchanged by a handler for SIGCONT
   exec-flickering PATH A B        becomes the program; a neighbour changes its argument from A to B and back
+  exec-after WHAT PATH ARGUMENTS  becomes another, or goes elsewhere, and becomes the program
+  exec-moved WHAT PATH ARGUMENTS  the same, but a handler for SIGCONT makes the change
+  exec-wandering A B PATH ARGUMENTS  becomes the program; a thread goes to directory B and back to A all the while
   exec-beside FILE PATH           becomes the program; behind its argument lies a page of FILE
   exec-unreadable PATH            becomes the program; its argument lies in a page that only it can read
   exec-by-int80 PATH ARGUMENTS    becomes the program as one of i386 would
@@ -86,6 +90,7 @@ fn run() -> anyhow::Result<ExitCode> {
     let text = |index: usize| -> anyhow::Result<&str> { Ok(arguments.get(index).context(USAGE)?.to_str()?) };
     let byte = |index: usize| -> anyhow::Result<u8> { text(index)?.bytes().next().context(USAGE) };
     let rest = |index: usize| arguments.get(index..).filter(|rest| !rest.is_empty()).context(USAGE);
+    let first = || arguments.first().context(USAGE);
     match verb.to_str()? {
         "exec" => exec::by_path(rest(0)?),
         "exec-by-fd" => exec::by_descriptor(rest(0)?),
@@ -97,11 +102,14 @@ fn run() -> anyhow::Result<ExitCode> {
         "exec-until-it-works" => exec::until_it_works(text(0)?.parse()?, rest(1)?),
         "exec-large" => exec::large(text(0)?.parse()?, text(1)?.parse()?, rest(2)?),
         "exec-odd" => exec::odd(rest(0)?),
-        "exec-without-arguments" => exec::without_arguments(arguments.first().context(USAGE)?),
+        "exec-without-arguments" => exec::without_arguments(first()?),
         "exec-exchanged" => {
             exchange::by_handler(text(0)?, rest(1)?.first().context(USAGE)?, arguments.get(2).context(USAGE)?)
         }
-        "exec-flickering" => exchange::by_neighbour(arguments.first().context(USAGE)?, [byte(1)?, byte(2)?]),
+        "exec-flickering" => exchange::by_neighbour(first()?, [byte(1)?, byte(2)?]),
+        "exec-after" => moved::before(text(0)?, rest(1)?),
+        "exec-moved" => moved::by_handler(text(0)?, rest(1)?),
+        "exec-wandering" => moved::by_thread(text(0)?, text(1)?, rest(2)?),
         "exec-beside" => beside::argument(text(0)?, rest(1)?),
         "exec-unreadable" => unreadable::unreadable_argument(rest(0)?),
         "exec-by-int80" => entry::by_int80(rest(0)?),

@@ -27,6 +27,7 @@ mod flood;
 mod joined;
 mod lifecycle;
 mod load;
+mod moved;
 mod observing;
 mod parents;
 mod proof;
@@ -54,6 +55,7 @@ fn main() -> std::process::ExitCode {
         flood::TESTS,
         joined::TESTS,
         variables::TESTS,
+        moved::TESTS,
         files::TESTS,
         changing::TESTS,
         reading::TESTS,
