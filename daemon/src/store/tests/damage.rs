@@ -121,7 +121,7 @@ fn a_newer_version_and_a_foreign_database_are_refused() {
     raw.pragma_update(None, "user_version", 9).unwrap();
     drop(raw);
     let error = refusal(directory.path());
-    assert!(matches!(error, StoreError::Newer { found: 9, known: 3, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 9, known: 4, .. }), "{error}");
 
     let directory = state_directory();
     let path = directory.path().join(FILE_NAME);
