@@ -19,6 +19,10 @@ pub static TASKS: HashMap<u64, TaskState, MAX_TASKS> = HashMap::new();
 #[btf_map(name = "tag_slots")]
 pub static SLOTS: Array<TagSlots, 1> = Array::new();
 
+/// How often something that was nobody's was tagged: what was nobody's before is so still while this is the same.
+#[btf_map(name = "taggings")]
+pub static TAGGINGS: Array<u64, 1> = Array::new();
+
 /// The truth about each held action.
 #[btf_map(name = "holds")]
 pub static HOLDS: HashMap<u64, Hold, MAX_HOLDS> = HashMap::new();

@@ -12,7 +12,7 @@ use holdpoint_abi::{Counter, TAG_SLOTS, TagSlot, TaskState};
 use crate::{
     count,
     kernel::task::{self, Task},
-    maps::{SLOTS, TASKS},
+    maps::{SLOTS, TAGGINGS, TASKS},
 };
 
 /// What is known of a task.
@@ -95,7 +95,15 @@ impl Place {
     #[inline(always)]
     pub fn get_or_create(self) -> Option<&'static mut TaskState> {
         // Whoever was faster has made the one that is there.
-        if let Some(state) = get(self.0) { Some(state) } else { self.create() }
+        if let Some(state) = get(self.0) {
+            return Some(state);
+        }
+        let state = self.create()?;
+        // Before the caller writes an agent's number: the daemon looks at this first.
+        if let Some(taggings) = TAGGINGS.get_ptr_mut(0) {
+            add(taggings, 1);
+        }
+        Some(state)
     }
 
     /// Makes a state where there was none. None where there is no room.
@@ -103,10 +111,10 @@ impl Place {
     pub fn create(self) -> Option<&'static mut TaskState> {
         // Counted before it is there: whoever finds no count looks no further.
         let slot = slot(self.0)?;
-        add(slot, 1);
+        add(slot.cast(), 1);
         let new = u64::from(aya_ebpf::bindings::BPF_NOEXIST);
         if TASKS.insert(self.0, &NEW, new).is_err() {
-            add(slot, u64::MAX);
+            add(slot.cast(), u64::MAX);
         }
         // Where there was no room there is none; where another was faster there is that one's.
         get(self.0)
@@ -185,7 +193,7 @@ fn remove(address: u64) -> bool {
     // Only one succeeds in removing an entry: each is taken off the count once.
     let removed = TASKS.remove(address).is_ok();
     if removed {
-        add(slot, u64::MAX);
+        add(slot.cast(), u64::MAX);
     }
     removed
 }
@@ -228,9 +236,10 @@ fn known_of(slot: *mut TagSlot) -> u64 {
 
 /// Adds at once, whatever other processors do meanwhile. The core library has no such addition for BPF.
 #[inline(always)]
-fn add(slot: *mut TagSlot, number: u64) {
-    // SAFETY: the pointer is one of `slot`, the count is its first field, and all write there in this way.
-    unsafe { asm!("lock *(u64 *)({} + 0) += {}", in(reg) slot, in(reg) number) };
+fn add(to: *mut u64, number: u64) {
+    // SAFETY: the pointer is one of `slot`, of which the count is the first field, or into `taggings`, and all write there
+    // in this way.
+    unsafe { asm!("lock *(u64 *)({} + 0) += {}", in(reg) to, in(reg) number) };
 }
 
 /// Whichever of two that write at once is later: both are right, or the other one was just taken away.

@@ -31,9 +31,10 @@ pub(super) struct MapShape {
 }
 
 /// All maps.
-pub(super) const MAPS: [MapShape; 22] = [
+pub(super) const MAPS: [MapShape; 23] = [
     shape::<u64, TaskState>("tasks", MapType::Hash, MAX_TASKS),
     shape::<u32, TagSlots>("tag_slots", MapType::Array, 1),
+    shape::<u32, u64>("taggings", MapType::Array, 1),
     shape::<u64, Hold>("holds", MapType::Hash, MAX_HOLDS),
     shape::<u64, Allowance>("allowances", MapType::Hash, MAX_HOLDS),
     shape::<FileKey, Listed>("files", MapType::Hash, MAX_FILES),

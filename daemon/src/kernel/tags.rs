@@ -7,14 +7,17 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use aya::maps::{HashMap, IterableMap, Map, MapData, MapError};
+use aya::maps::{Array, HashMap, IterableMap, Map, MapData, MapError};
 use holdpoint_abi::TaskState;
 
 use super::{adopt::Pins, load::KernelError, maps::typed};
-use crate::sys::{
-    bpf,
-    pod::Shared,
-    process::{Process, Signal},
+use crate::{
+    observe::process,
+    sys::{
+        bpf,
+        pod::Shared,
+        process::{Process, Signal},
+    },
 };
 
 /// The tags. Cheap to clone, and of use to any thread.
@@ -24,15 +27,30 @@ use crate::sys::{
 #[derive(Clone)]
 pub(crate) struct Tags {
     tasks: Arc<HashMap<MapData, u64, Shared<TaskState>>>,
-    addresses: Arc<Mutex<BTreeMap<u32, u64>>>,
+    taggings: Arc<Array<MapData, u64>>,
+    known: Arc<Mutex<BTreeMap<u32, Known>>>,
 }
 
-/// Addresses that are remembered. When there are more, all are forgotten, and looked for again.
-const MAX_ADDRESSES: usize = 4_096;
+/// What was found for a process's number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// The address of its first thread.
+    At(u64),
+    /// That the process that began then was nobody's, when so many had been tagged. What was nobody's becomes an agent's
+    /// by a tagging alone; what is born as one begins later.
+    Nobodys { start_ticks: u64, taggings: u64 },
+}
+
+/// Processes that are remembered. When there are more, all are forgotten, and looked for again.
+const MAX_KNOWN: usize = 4_096;
 
 impl Tags {
     pub(super) fn open(pins: &Pins) -> Result<Self, KernelError> {
-        Ok(Self { tasks: Arc::new(typed(pins, "tasks", Map::HashMap)?), addresses: Arc::default() })
+        Ok(Self {
+            tasks: Arc::new(typed(pins, "tasks", Map::HashMap)?),
+            taggings: Arc::new(typed(pins, "taggings", Map::Array)?),
+            known: Arc::default(),
+        })
     }
 
     /// The state of the first thread of a process. The process is an agent's where the state has its number.
@@ -61,25 +79,35 @@ impl Tags {
     }
 
     fn find(&self, pid: u32) -> io::Result<Option<TaskState>> {
-        if let Some(address) = self.remembered().get(&pid).copied()
-            && let Some(state) = self.at(address)?
-            && is_of(&state, pid)
-            && state.ended == 0
-        {
-            return Ok(Some(state));
+        // Both are read before anything is looked for.
+        let taggings = self.taggings.get(&0, 0).map_err(io::Error::other)?;
+        let start_ticks = process::stat(pid).map(|stat| stat.start_ticks);
+        let nobodys = start_ticks.map(|start_ticks| Known::Nobodys { start_ticks, taggings });
+        let known = self.known().get(&pid).copied();
+        match known {
+            Some(Known::At(address)) => {
+                if let Some(state) = self.at(address)?
+                    && is_of(&state, pid)
+                    && state.ended == 0
+                {
+                    return Ok(Some(state));
+                }
+            }
+            Some(Known::Nobodys { .. }) if known == nobodys => return Ok(None),
+            _ => {}
         }
         let entries = self.entries()?;
         let mut own = entries.iter().copied().filter(|(_, state)| is_of(state, pid));
         // The first thread can have ended before the others. One that is left over from a process that had the number
         // before has ended in any case.
         let found = own.clone().find(|(_, state)| state.ended == 0).or_else(|| own.next());
-        let mut remembered = self.remembered();
-        if remembered.len() >= MAX_ADDRESSES {
-            remembered.clear();
+        let mut all = self.known();
+        if all.len() >= MAX_KNOWN {
+            all.clear();
         }
-        match found {
-            Some((address, _)) => remembered.insert(pid, address),
-            None => remembered.remove(&pid),
+        match found.map(|(address, _)| Known::At(address)).or(nobodys) {
+            Some(found) => all.insert(pid, found),
+            None => all.remove(&pid),
         };
         Ok(found.map(|(_, state)| state))
     }
@@ -96,9 +124,9 @@ impl Tags {
         bpf::tasks(self.as_fd())
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, u64>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Known>> {
         // What a thread that panicked has left is checked like everything else.
-        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
