@@ -21,7 +21,7 @@ mod tally;
 use tally::Tally;
 
 /// How long the tests of one boot may take.
-const BOOT_LIMIT: Duration = Duration::from_secs(2_700);
+const BOOT_LIMIT: Duration = Duration::from_secs(4_200);
 
 /// How long a soak may take.
 const SOAK_LIMIT: Duration = Duration::from_secs(14_400);
