@@ -36,8 +36,8 @@ impl Spawner {
 }
 
 /// Forks a child that executes the program. If `stopped`, it stops itself first, as a hold would.
-pub(crate) fn start(program: &CStr, stopped: bool) -> anyhow::Result<Pid> {
-    let arguments = [CString::from(program)];
+pub(crate) fn start(program: &CStr, argument: Option<CString>, stopped: bool) -> anyhow::Result<Pid> {
+    let arguments: Vec<CString> = [CString::from(program)].into_iter().chain(argument).collect();
     // SAFETY: this process has one thread, so the child finds no lock that another thread held. It only raises a
     // signal, executes, and exits.
     match unsafe { fork() }.context("fork")? {

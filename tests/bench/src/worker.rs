@@ -57,8 +57,12 @@ fn carry_out(spawner: &Spawner, line: &str) -> anyhow::Result<String> {
             })
         }
         ["filter"] => Ok(seccomp::install()?.to_string()),
-        ["start", program] => Ok(spawn::start(&CString::new(*program)?, false)?.to_string()),
-        ["start-stopped", program] => Ok(spawn::start(&CString::new(*program)?, true)?.to_string()),
+        ["start", program] => Ok(spawn::start(&CString::new(*program)?, None, false)?.to_string()),
+        ["start", program, argument] => {
+            let argument = CString::new(*argument)?;
+            Ok(spawn::start(&CString::new(*program)?, Some(argument), false)?.to_string())
+        }
+        ["start-stopped", program] => Ok(spawn::start(&CString::new(*program)?, None, true)?.to_string()),
         ["wait", pid] => {
             let status = waitpid(Pid::from_raw(pid.parse()?), None).context("wait for a child")?;
             let now = clock::now()?;

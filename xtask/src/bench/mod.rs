@@ -35,7 +35,7 @@ struct Extent {
 }
 
 /// What the document is made of.
-const WHOLE: Extent = Extent { rounds: 25, votes: 30, starts: 4, crowd: 1_000 };
+const WHOLE: Extent = Extent { rounds: 9, votes: 15, starts: 2, crowd: 1_000 };
 
 /// To see whether it works.
 const QUICK: Extent = Extent { rounds: 4, votes: 5, starts: 2, crowd: 20 };

@@ -39,8 +39,9 @@ pub(crate) fn memory(crowd: u32) -> anyhow::Result<()> {
     let idle = process::memory(daemon.pid())?;
     Line::Memory { name: "idle", resident: idle.resident, peak: idle.peak }.print()?;
     let mut agent = Worker::agent(Scheduling::Ordinary)?;
-    for _ in 0..crowd {
-        agent.start(LISTED)?;
+    for number in 0..crowd {
+        // The identical action would wait with the first one's request.
+        agent.start(&format!("{LISTED} {number}"))?;
     }
     daemon.wait_for_pending(&mut client, u64::from(crowd))?;
     let busy = process::memory(daemon.pid())?;
