@@ -17,7 +17,6 @@ use nix::{
         memfd::{MFdFlags, memfd_create},
         signal::{Signal, kill},
         stat::Mode,
-        wait::{WaitStatus, waitpid},
     },
     unistd::{Pid, execveat},
 };
@@ -155,10 +154,7 @@ pub(crate) fn in_child_of_clone3(command: &[CString]) -> anyhow::Result<ExitCode
     let child = unsafe { libc::syscall(libc::SYS_clone3, &raw mut how, size_of::<Clone3>()) };
     match i32::try_from(child)? {
         0 => exec::by_path(command),
-        child if child > 0 => match waitpid(Pid::from_raw(child), None)? {
-            WaitStatus::Exited(_, code) => Ok(ExitCode::from(u8::try_from(code)?)),
-            other => bail!("the child ended with {other:?}"),
-        },
+        child if child > 0 => exec::status_of(child),
         _ => bail!("cannot make a child: {}", Errno::last()),
     }
 }

@@ -8,15 +8,16 @@ use std::{
     thread,
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use nix::{
     errno::Errno,
     fcntl::{AtFlags, OFlag, open},
     sys::{
         signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction},
         stat::Mode,
+        wait::{WaitStatus, waitpid},
     },
-    unistd::{execv, execve, execveat},
+    unistd::{Pid, execv, execve, execveat},
 };
 
 use crate::refused;
@@ -24,6 +25,14 @@ use crate::refused;
 /// The path is the program's first argument, too.
 pub(crate) fn by_path(command: &[CString]) -> anyhow::Result<ExitCode> {
     Ok(refused(attempt(command)?))
+}
+
+/// Waits for a child, and ends with its status.
+pub(crate) fn status_of(child: i32) -> anyhow::Result<ExitCode> {
+    match waitpid(Pid::from_raw(child), None)? {
+        WaitStatus::Exited(_, code) => Ok(ExitCode::from(u8::try_from(code)?)),
+        other => bail!("the child ended with {other:?}"),
+    }
 }
 
 /// Comes back only with what the kernel said.

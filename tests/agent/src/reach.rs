@@ -106,10 +106,7 @@ pub(crate) fn exec_sharing(command: &[CString]) -> anyhow::Result<ExitCode> {
     let child = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
     match i32::try_from(child)? {
         0 => exec::by_path(command),
-        child if child > 0 => match waitpid(Pid::from_raw(child), None)? {
-            WaitStatus::Exited(_, code) => Ok(ExitCode::from(u8::try_from(code)?)),
-            other => bail!("the child ended with {other:?}"),
-        },
+        child if child > 0 => exec::status_of(child),
         _ => bail!("cannot make a child: {}", Errno::last()),
     }
 }

@@ -1,31 +1,12 @@
 //! cargo-deb, which makes the Debian package.
 
 use std::path::PathBuf;
-use std::process::Command;
 
-use anyhow::Context as _;
-
-use super::{log, step};
-use crate::cache;
-use crate::command;
+use super::tool;
 
 const VERSION: &str = "3.8.0";
 
 /// Finds cargo-deb in the cache, or builds it there, and returns its path.
 pub(crate) fn find() -> anyhow::Result<PathBuf> {
-    let root = cache::root()?.join(format!("cargo-deb-{VERSION}"));
-    let program = root.join("bin/cargo-deb");
-    // cargo puts the binary there when it is complete and not before.
-    if program.is_file() {
-        return Ok(program);
-    }
-    step(&format!("building cargo-deb {VERSION}, which takes a minute"), || {
-        let mut command = Command::new("cargo");
-        command.args(["install", "cargo-deb", "--version", VERSION, "--locked", "--root"]).arg(&root);
-        command.env_remove("CARGO_TARGET_DIR");
-        // Outside of the repository, whose toolchain file is about the project's own code.
-        command.current_dir("/");
-        command::logged(&mut command, &log("cargo-deb")?).context("build cargo-deb")
-    })?;
-    Ok(program)
+    tool::find("cargo-deb", VERSION)
 }

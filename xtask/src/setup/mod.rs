@@ -16,6 +16,7 @@ mod image;
 mod kernels;
 mod linker;
 mod packages;
+mod tool;
 
 pub(crate) use kernels::KernelFiles;
 
