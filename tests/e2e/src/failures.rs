@@ -227,7 +227,7 @@ fn tries_on(daemon: &mut Daemon) {
 }
 
 fn without_its_pins_the_gate_stays_shut_and_is_pinned_again() {
-    let mut daemon = plain();
+    let mut daemon = daemon::with_own_gate(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
     let agent = impatient();
     let mut held = Agent::start(&LOOP);
     held.say("hp-dynamic 7");

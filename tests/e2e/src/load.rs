@@ -30,7 +30,7 @@ const AGENTS: usize = 8;
 fn under_heavy_load_nothing_listed_runs_and_every_child_is_tagged() {
     let seconds =
         std::env::var("HOLDPOINT_E2E_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10);
-    let mut daemon = daemon::with(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
+    let mut daemon = daemon::with_own_gate(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
     shell("rm -rf /tmp/hp-load; mkdir -m 777 /tmp/hp-load");
     let connects = ["holdpoint-test-agent", "connect", CONTROL_SOCKET];
     let forbidden = "hp-forbidden --append /tmp/hp-load/ran x 0";

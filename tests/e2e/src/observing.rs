@@ -131,8 +131,9 @@ fn a_file_system_of_the_agents_stalls_nobody_else() {
 fn a_file_system_of_the_agents_does_not_keep_the_daemon_from_starting_again() {
     let mut daemon = daemon::with(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
     let server = Fuse::serve();
+    let held = daemon.client().counter("held");
     let stuck = Agent::start(&["sh", "-c", &server.exec()]);
-    eventually("it is held", || (daemon.client().counter("held") == 1).then_some(()));
+    eventually("it is held", || (daemon.client().counter("held") == held + 1).then_some(()));
     let mut agent = Agent::start(&["sh", "-c", "hp-static 7; echo \"status $?\""]);
     let request = daemon.request(&agent);
     daemon.kill();

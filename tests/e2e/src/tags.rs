@@ -8,6 +8,7 @@ use crate::{
         cli::{User, shell},
         daemon,
         maps::{self, NoRoomForTags},
+        programs,
         wait::eventually,
     },
 };
@@ -41,7 +42,8 @@ fn where_no_more_tags_fit_agents_cannot_fork_and_others_can() {
 }
 
 fn a_tag_that_was_left_over_makes_nobody_an_agents() {
-    let mut daemon = daemon::plain();
+    // The counts are written with a hand that is not quick enough for a gate that goes on.
+    let mut daemon = daemon::with_own_gate(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
     let connect = ["holdpoint-test-agent", "connect", CONTROL_SOCKET];
     // What the tag does, where it is.
     assert_eq!(Agent::start_as(User::Root, &connect).end().output, "errno=1\n");
@@ -61,7 +63,4 @@ fn a_tag_that_was_left_over_makes_nobody_an_agents() {
         assert_eq!(Agent::unguarded(User::Root, &connect).output, "connected\n");
         (daemon.client().counter("tags_left_over") > before).then_some(())
     });
-    // The counts were written with a hand that is not quick enough for a gate that goes on.
-    drop(daemon);
-    daemon::take_down_shared();
 }

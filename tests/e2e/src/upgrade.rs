@@ -59,7 +59,7 @@ fn links() -> Vec<(String, usize)> {
 }
 
 fn while_the_programs_are_replaced_nothing_runs_free() {
-    let mut daemon = daemon::with(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
+    let mut daemon = daemon::with_own_gate(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
     shell("rm -f /tmp/hp-free; touch /tmp/hp-free; chmod 666 /tmp/hp-free");
     let unguarded =
         Agent::unguarded(User::Agent, &["hp-forbidden", "--append", "/tmp/hp-free", "unguarded", "0"]);
@@ -107,7 +107,7 @@ fn while_the_programs_are_replaced_nothing_runs_free() {
 }
 
 fn a_replacement_that_did_not_come_to_its_end_is_made_again() {
-    let mut daemon = daemon::with(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
+    let mut daemon = daemon::with_own_gate(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
     let before = links();
     daemon.stop();
     // As a daemon leaves it that dies while it attaches: some links, of a version that never came into force.
@@ -129,7 +129,7 @@ fn a_replacement_that_did_not_come_to_its_end_is_made_again() {
 }
 
 fn pinned_maps_of_another_shape_are_refused_and_the_gate_stays_shut() {
-    let mut daemon = daemon::with(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
+    let mut daemon = daemon::with_own_gate(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
     let mut agent = Agent::start(&["sh", "-c", "echo ready; read -r line; hp-dynamic 7; echo \"status $?\""]);
     agent.said("ready");
     daemon.stop();

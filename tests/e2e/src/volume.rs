@@ -81,7 +81,7 @@ fn memory_is_within_its_bound(daemon: &Daemon, when: &str) {
 }
 
 fn plain() -> Daemon {
-    daemon::with(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)])
+    daemon::with_own_gate(daemon::PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)])
 }
 
 fn of_many_holds_decided_at_random_none_is_lost_or_wrong_or_runs_twice() {

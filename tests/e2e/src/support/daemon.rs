@@ -47,14 +47,24 @@ static LOG: Mutex<Option<Shared<Vec<String>>>> = Mutex::new(None);
 /// The daemon that tests share which need a plain one.
 static SHARED: Mutex<Option<Daemon>> = Mutex::new(None);
 
-/// A daemon that enforces. It is taken down, with its gate and all that it has stored, when this goes.
+/// A daemon that enforces. When this goes, so does what it has stored, and its gate as well unless others may have that.
 pub(crate) struct Daemon {
     process: Process,
+    gate: Whose,
     /// Its requests, as they change.
     pub(crate) watch: Watch,
     client: Client,
     /// The holds of the requests that were voted on: the watch may yet show such a request as one that waits.
     voted: HashSet<HoldId>,
+}
+
+/// Who may have a gate that a test is done with. To attach and detach takes an emulated machine half a minute.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The next test: its daemon adopts it.
+    Anybodys,
+    /// No other test: this one breaks it, or is about how it comes and goes.
+    Own,
 }
 
 /// A daemon process, whether it gets as far as enforcing or not.
@@ -70,29 +80,44 @@ pub(crate) struct Lent(Option<Daemon>);
 pub(crate) fn plain() -> Lent {
     let kept = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
     Lent(Some(kept.unwrap_or_else(|| {
-        prepare(PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
-        Daemon::start()
+        lay_out(PLAIN_CONFIG, &[("50-tests.toml", programs::RULES)]);
+        Daemon::on_any_gate()
     })))
 }
 
-/// Takes the shared daemon down, for a test that needs one of its own.
+/// Takes down what tests share, for one in which no daemon runs and nothing is pinned.
 pub(crate) fn take_down_shared() {
-    SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+    end_shared();
+    if Path::new(PINS).exists() {
+        take_down_gate();
+    }
 }
 
-/// A daemon with its own configuration and rules.
+/// A daemon with its own configuration and rules. The gate may be the one of the test before.
 pub(crate) fn with(config: &str, rules: &[(&str, &str)]) -> Daemon {
-    take_down_shared();
+    end_shared();
+    lay_out(config, rules);
+    Daemon::on_any_gate()
+}
+
+/// A daemon with its own configuration and rules, and a gate that no other test has.
+pub(crate) fn with_own_gate(config: &str, rules: &[(&str, &str)]) -> Daemon {
     prepare(config, rules);
     Daemon::start()
 }
 
-/// Lays out configuration, rules and directories as on a fresh host.
+fn end_shared() {
+    SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+}
+
+/// Lays out configuration, rules and directories as on a fresh host, without a gate.
 pub(crate) fn prepare(config: &str, rules: &[(&str, &str)]) {
+    take_down_shared();
+    lay_out(config, rules);
+}
+
+fn lay_out(config: &str, rules: &[(&str, &str)]) {
     programs::install();
-    if Path::new(PINS).exists() {
-        take_down_gate();
-    }
     for directory in [POLICIES, STATE, RUNTIME] {
         if Path::new(directory).exists() {
             fs::remove_dir_all(directory).unwrap();
@@ -230,8 +255,16 @@ impl Daemon {
 
     /// The same by a command that becomes the daemon.
     pub(crate) fn start_by(command: &mut Command) -> Self {
+        Self::on(Whose::Own, command)
+    }
+
+    fn on_any_gate() -> Self {
+        Self::on(Whose::Anybodys, &mut self::command())
+    }
+
+    fn on(gate: Whose, command: &mut Command) -> Self {
         let (process, watch, client) = enforcing(command);
-        Self { process, watch, client, voted: HashSet::new() }
+        Self { process, gate, watch, client, voted: HashSet::new() }
     }
 
     /// Ends the daemon as a crash would.
@@ -355,7 +388,8 @@ impl Drop for Daemon {
         // A daemon that was stopped has to go on to end.
         let _ = kill(self.process.pid(), Signal::SIGKILL);
         let _ = self.process.child.wait();
-        if Path::new(PINS).exists() {
+        let is_kept = self.gate == Whose::Anybodys && !thread::panicking();
+        if !is_kept && Path::new(PINS).exists() {
             let said = holdpointd(&["--take-down"]);
             if said.code != 0 {
                 eprintln!("cannot take the gate down: {}", said.errors);

@@ -41,13 +41,14 @@ pub(crate) fn install() -> Said {
 }
 
 /// Installs a later version, whose eBPF object is another one: what stands behind the end of an ELF file means nothing.
+/// The package is not compressed, which takes an emulated machine minutes.
 pub(crate) fn upgrade() -> Said {
     let unpacked = "/tmp/hp-package";
     shell(&format!(
         "dpkg-deb --raw-extract {PACKAGE} {unpacked} && \
          echo another >>{unpacked}/usr/lib/holdpoint/holdpoint.bpf.o && \
          sed --in-place 's/^Version: .*/&+1/' {unpacked}/DEBIAN/control && \
-         dpkg-deb --build {unpacked} {unpacked}.deb"
+         dpkg-deb -Znone --build {unpacked} {unpacked}.deb"
     ));
     run(Command::new("dpkg").args(["--install", &format!("{unpacked}.deb")]))
 }
