@@ -8,7 +8,7 @@ pub const MAX_GUARDED: usize = 256;
 /// A file that lies so many directories below a guarded one, or less deep, is guarded.
 ///
 /// The daemon puts nothing deeper. Agents cannot make deeper directories there; what an operator does is not guarded.
-pub const MAX_GUARDED_DEPTH: u32 = 3;
+pub const MAX_GUARDED_DEPTH: u32 = 4;
 
 /// Bytes of the ring buffer of refusals: some 400 fit.
 ///

@@ -12,12 +12,18 @@ use crate::{
 /// The entry of a file.
 #[inline(always)]
 pub fn file(key: FileKey) -> Option<&'static Listed> {
-    let (word, bit) = inode_bit(key.ino);
+    inode(key.ino, || key)
+}
+
+/// The entry of a file with this inode number, whose key is asked for only where it can be listed.
+#[inline(always)]
+pub fn inode(ino: u64, key: impl FnOnce() -> FileKey) -> Option<&'static Listed> {
+    let (word, bit) = inode_bit(ino);
     if LISTED_BITS.get(0).is_some_and(|bits| bits.inodes[word] & bit == 0) {
         return None;
     }
     // SAFETY: the daemon writes whole entries; one that is just being replaced has one of the two waits.
-    unsafe { FILES.get(key) }
+    unsafe { FILES.get(key()) }
 }
 
 /// The entry of a name.

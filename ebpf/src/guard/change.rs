@@ -127,7 +127,7 @@ fn both(agent: u32, old: Pointer, new: Pointer) -> i32 {
 #[inline(always)]
 fn one(agent: u32, dentry: Pointer) -> i32 {
     let identity = Identity::of_entry(dentry);
-    if let Some(attempt) = identity.and_then(|identity| listed::attempt(agent, dentry, identity)) {
+    if let Some(attempt) = identity.and_then(|identity| listed::attempt(agent, dentry, &identity)) {
         let verdict = refuse(Counter::ChangeRefused, &attempt);
         if verdict != PASS {
             return verdict;

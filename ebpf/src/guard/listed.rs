@@ -17,22 +17,69 @@ const REGULAR: u16 = 0o100_000;
 const EXECUTABLE: u16 = 0o111;
 
 /// What a file is looked for by.
+pub trait Sought {
+    fn mode(&self) -> u16;
+    fn ino(&self) -> u64;
+    fn key(&self) -> FileKey;
+}
+
+/// An inode that is there. Beside the number, what is not asked for is not read.
+#[derive(Clone, Copy)]
+pub struct Inode {
+    at: Pointer,
+    ino: u64,
+}
+
+impl Inode {
+    #[inline(always)]
+    pub fn new(at: Pointer) -> Self {
+        Self { at, ino: load(at, offset!(inode_ino)) }
+    }
+}
+
+impl Sought for Inode {
+    #[inline(always)]
+    fn mode(&self) -> u16 {
+        load(self.at, offset!(inode_mode))
+    }
+
+    #[inline(always)]
+    fn ino(&self) -> u64 {
+        self.ino
+    }
+
+    #[inline(always)]
+    fn key(&self) -> FileKey {
+        let block: Pointer = load(self.at, offset!(inode_sb));
+        FileKey { ino: self.ino, dev: load(block, offset!(sb_dev)), pad: 0 }
+    }
+}
+
+/// What an entry names, read where it may name nothing.
 #[derive(Clone, Copy)]
 pub struct Identity {
     pub file: FileKey,
     mode: u16,
 }
 
-impl Identity {
-    /// Of an inode that is there.
+impl Sought for Identity {
     #[inline(always)]
-    pub fn of_inode(inode: Pointer) -> Self {
-        let block: Pointer = load(inode, offset!(inode_sb));
-        let file =
-            FileKey { ino: load(inode, offset!(inode_ino)), dev: load(block, offset!(sb_dev)), pad: 0 };
-        Self { file, mode: load(inode, offset!(inode_mode)) }
+    fn mode(&self) -> u16 {
+        self.mode
     }
 
+    #[inline(always)]
+    fn ino(&self) -> u64 {
+        self.file.ino
+    }
+
+    #[inline(always)]
+    fn key(&self) -> FileKey {
+        self.file
+    }
+}
+
+impl Identity {
     /// Of a directory entry, which may be one that names nothing yet: then none.
     #[inline(always)]
     pub fn of_entry(dentry: Pointer) -> Option<Self> {
@@ -52,19 +99,20 @@ impl Identity {
 /// A name counts for regular files with an execute bit only: `import docker` reads a directory, and `/etc/ssh` is none
 /// that anybody executes. A name that cannot be read counts as listed.
 #[inline(always)]
-pub fn attempt(agent: u32, dentry: Pointer, identity: Identity) -> Option<Attempt> {
-    if identity.mode & KIND != REGULAR {
+pub fn attempt(agent: u32, dentry: Pointer, sought: &impl Sought) -> Option<Attempt> {
+    let mode = sought.mode();
+    if mode & KIND != REGULAR {
         return None;
     }
-    let by_inode = lists::file(identity.file).is_some();
-    if !by_inode && identity.mode & EXECUTABLE == 0 {
+    let by_inode = lists::inode(sought.ino(), || sought.key()).is_some();
+    if !by_inode && mode & EXECUTABLE == 0 {
         return None;
     }
     let mut name = MaybeUninit::uninit();
     let name = Text::begin(&mut name);
     let unread = file::entry_name(Known::new(dentry), name).is_none();
     if by_inode || unread || lists::name(name).is_some() {
-        Some(Attempt { agent, target: 0, file: identity.file, name: *name.as_name() })
+        Some(Attempt { agent, target: 0, file: sought.key(), name: *name.as_name() })
     } else {
         None
     }

@@ -5,7 +5,7 @@ use holdpoint_abi::{Counter, FileKey, TaskState};
 
 use super::{
     PASS, UNKNOWN,
-    listed::{self, Identity},
+    listed::{self, Inode},
     place, refuse,
 };
 use crate::{
@@ -59,8 +59,8 @@ pub fn opened(ctx: &LsmContext) -> i32 {
 #[inline(always)]
 fn agent_opens(file: Pointer, mode: u32) -> i32 {
     let dentry: Pointer = load(file, offset!(file_dentry));
-    let identity = Identity::of_inode(load(file, offset!(file_inode)));
-    if let Some(mut attempt) = listed::attempt(UNKNOWN, dentry, identity) {
+    let inode = Inode::new(load(file, offset!(file_inode)));
+    if let Some(mut attempt) = listed::attempt(UNKNOWN, dentry, &inode) {
         let Tag::Agent(state) = tag::of_current() else { return PASS };
         if mode & CREATED == 0 && !runs(state, attempt.file) {
             attempt.agent = state.agent;
@@ -69,7 +69,7 @@ fn agent_opens(file: Pointer, mode: u32) -> i32 {
         state.letting = 1;
         tag::forget_current();
     }
-    place::opened(file, mode, identity.file)
+    place::opened(file, mode, dentry, inode)
 }
 
 /// Whether the task runs this very file under an allowance: an interpreter opens its script.

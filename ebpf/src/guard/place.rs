@@ -4,7 +4,11 @@ use core::mem::MaybeUninit;
 
 use holdpoint_abi::{Counter, FileKey, GUARDED_TREE, Guard, MAX_GUARDED_DEPTH, TREE_WORDS};
 
-use super::{Attempt, PASS, UNKNOWN, current_agent, listed::Identity, refuse};
+use super::{
+    Attempt, PASS, UNKNOWN, current_agent,
+    listed::{Identity, Inode, Sought},
+    refuse,
+};
 use crate::{
     kernel::{Known, Pointer, file, load, text::Text},
     maps::{GUARD, GUARDED, offset},
@@ -21,10 +25,9 @@ const OVERRIDES: u32 = 1 << 1;
 
 /// An agent opens this, which is not listed, or which it may open.
 #[inline(always)]
-pub fn opened(file: Pointer, mode: u32, key: FileKey) -> i32 {
-    let dentry: Pointer = load(file, offset!(file_dentry));
+pub fn opened(file: Pointer, mode: u32, dentry: Pointer, inode: Inode) -> i32 {
     // There always is a guard; without one nothing could be told apart.
-    if GUARD.get(0).is_none_or(|guard| is_tree(guard, key.ino, || key) || is_below(guard, dentry)) {
+    if GUARD.get(0).is_none_or(|guard| is_tree(guard, inode) || is_below(guard, dentry)) {
         return refuse(Counter::PlaceRefused, &about(current_agent().unwrap_or(UNKNOWN), dentry));
     }
     if mode & WRITE != 0 && is_control_file(file) && is_mighty(file) {
@@ -60,7 +63,7 @@ pub fn about(agent: u32, dentry: Pointer) -> Attempt {
 pub fn is_inside(dentry: Pointer) -> bool {
     let Some(guard) = GUARD.get(0) else { return true };
     let identity = Identity::of_entry(dentry);
-    identity.is_some_and(|it| is_tree(guard, it.file.ino, || it.file)) || is_below(guard, dentry)
+    identity.is_some_and(|it| is_tree(guard, it)) || is_below(guard, dentry)
 }
 
 /// Whether the entry is one of the daemon's directories, or one above it.
@@ -75,8 +78,7 @@ fn is_below(guard: &Guard, dentry: Pointer) -> bool {
     let mut at: Pointer = load(dentry, offset!(dentry_parent));
     let mut depth = 0;
     while depth < MAX_GUARDED_DEPTH {
-        let inode: Pointer = load(at, offset!(dentry_inode));
-        if is_tree(guard, load(inode, offset!(inode_ino)), || Identity::of_inode(inode).file) {
+        if is_tree(guard, Inode::new(load(at, offset!(dentry_inode)))) {
             return true;
         }
         let above: Pointer = load(at, offset!(dentry_parent));
@@ -90,11 +92,12 @@ fn is_below(guard: &Guard, dentry: Pointer) -> bool {
     false
 }
 
-/// Whether an inode of this number is one of the daemon's directories. Of most this is said without looking further.
+/// Whether this is one of the daemon's directories. Of most that is said by the inode's number.
 #[inline(always)]
-fn is_tree(guard: &Guard, ino: u64, key: impl FnOnce() -> FileKey) -> bool {
+fn is_tree(guard: &Guard, sought: impl Sought) -> bool {
+    let ino = sought.ino();
     let word = (ino >> 6) as usize & (TREE_WORDS - 1);
-    guard.trees[word] >> (ino & 63) & 1 != 0 && kind(key()) == GUARDED_TREE
+    guard.trees[word] >> (ino & 63) & 1 != 0 && kind(sought.key()) == GUARDED_TREE
 }
 
 /// The kind of a guarded directory, zero of anything else.

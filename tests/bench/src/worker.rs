@@ -49,8 +49,9 @@ fn carry_out(spawner: &Spawner, line: &str) -> anyhow::Result<String> {
         ["open", count, file] => {
             let file = CString::new(*file)?;
             let count = count.parse()?;
-            // The kernel frees files a grace period after they were closed: a block from a standstill would see none or
-            // most of them freed, 350 instructions for each. After as many opens, each pays for the freeing of one.
+            // The kernel frees files a grace period after they were closed, 350 instructions for each, and some at a time
+            // until 10,000 wait (`qhimark`, <https://github.com/torvalds/linux/blob/v6.1/kernel/rcu/tree.c>): a block from a
+            // standstill would see some of its own freed, more or fewer. After so many, each open pays for one.
             measure(count, count, || {
                 drop(open(file.as_c_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?);
                 Ok(())

@@ -27,15 +27,35 @@ use crate::{
 
 /// Short enough that a round is over before much drifts, long enough for some ticks of the timer in each block.
 const SPAWNS: u32 = 20;
-const OPENS: u32 = 2_000;
+/// Long enough for the freeing of files to be as far behind at the end as at the beginning: see `worker.rs`.
+const OPENS: u32 = 20_000;
 /// For the runs of each program.
 const COUNTED_SPAWNS: u32 = 200;
 
-/// Blocks of a case in a round.
-const BLOCKS: usize = 3;
-/// Blocks of each process that are not measured, after the gate was switched: some 75 spawns. So long the kernel pays for
-/// the switch.
-const AFTER_SWITCH: usize = 2;
+/// What is measured over and over.
+#[derive(Clone, Copy)]
+struct Series {
+    cases: &'static [Case],
+    block: fn(&mut Worker) -> anyhow::Result<f64>,
+    /// Blocks of a case in a round.
+    blocks: usize,
+    /// Blocks of each process that are not measured, after the gate was switched.
+    after_switch: usize,
+}
+
+const SPAWN: Series = Series {
+    cases: &SPAWN_CASES,
+    block: |worker| worker.spawns(SPAWNS, UNLISTED),
+    blocks: 3,
+    // Some 75 spawns: so long the kernel pays for the switch.
+    after_switch: 2,
+};
+
+const OPEN: Series =
+    Series { cases: &OPEN_CASES, block: |worker| worker.opens(OPENS, FILE), blocks: 1, after_switch: 0 };
+
+const OPEN_EXECUTABLE: Series =
+    Series { cases: &EXECUTABLE_CASES, block: |worker| worker.opens(OPENS, EXECUTABLE), ..OPEN };
 
 /// What most openings are of: a file that nobody executes.
 const FILE: &str = "/etc/passwd";
@@ -109,10 +129,9 @@ pub(crate) fn run(rounds: u32) -> anyhow::Result<()> {
     let mut random = Random::new();
     let (mut spawns, mut opens, mut executables) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
-        spawns.push(stage.round(&mut random, &SPAWN_CASES, |worker| worker.spawns(SPAWNS, UNLISTED))?);
-        opens.push(stage.round(&mut random, &OPEN_CASES, |worker| worker.opens(OPENS, FILE))?);
-        executables
-            .push(stage.round(&mut random, &EXECUTABLE_CASES, |worker| worker.opens(OPENS, EXECUTABLE))?);
+        spawns.push(stage.round(&mut random, SPAWN)?);
+        opens.push(stage.round(&mut random, OPEN)?);
+        executables.push(stage.round(&mut random, OPEN_EXECUTABLE)?);
     }
     stage.gate_works()?;
     print("spawn", &spawns)?;
@@ -154,13 +173,8 @@ struct Stage {
 }
 
 impl Stage {
-    fn round(
-        &mut self,
-        random: &mut Random,
-        cases: &[Case],
-        block: fn(&mut Worker) -> anyhow::Result<f64>,
-    ) -> anyhow::Result<Round> {
-        let mut order = cases.to_vec();
+    fn round(&mut self, random: &mut Random, series: Series) -> anyhow::Result<Round> {
+        let mut order = series.cases.to_vec();
         random.shuffle(&mut order);
         let first = random.below(2) == 0;
         order.sort_by_key(|case| case.has_gate() != first);
@@ -172,14 +186,14 @@ impl Stage {
                 for other in
                     [case, Case::Untagged { gate: case.has_gate() }, Case::Tagged { gate: case.has_gate() }]
                 {
-                    for _ in 0..AFTER_SWITCH {
-                        self.measure(other, block)?;
+                    for _ in 0..series.after_switch {
+                        self.measure(other, series.block)?;
                     }
                 }
             }
             let mut figures = Vec::new();
-            for _ in 0..BLOCKS {
-                figures.push(self.measure(case, block)?);
+            for _ in 0..series.blocks {
+                figures.push(self.measure(case, series.block)?);
             }
             round.push((case, mean(&figures)));
         }
