@@ -33,7 +33,7 @@ pub use offsets::Offsets;
 pub use standing::{Shown, Standing, StandingOffsets, standing};
 
 /// The version of all that is pinned. A daemon adopts pinned objects of its own version only.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;
 
 /// Length of a [`Name`] with its closing zero: file names of up to 63 bytes can be listed.
 ///
@@ -247,6 +247,8 @@ pub const CAUSE_NAMESPACES: u32 = 0x000a_4e53;
 pub const CAUSE_DIRECTORY: u32 = 0x000b_4449;
 /// The root directory is not that with which it was held.
 pub const CAUSE_ROOT: u32 = 0x000c_524f;
+/// A filed exec came back with a variable of the dynamic loader.
+pub const CAUSE_VARIABLES: u32 = 0x000d_5641;
 
 /// The inode is listed.
 pub const MATCHED_FILE: u32 = 0x1046_494c;
@@ -276,7 +278,15 @@ pub struct Allowance {
     pub file_changed_at: u64,
     /// The file's size, in bytes.
     pub file_size: u64,
+    /// For a filed exec: `VARIABLES_SHOWN` where its environment may have variables of the dynamic loader. Anything else
+    /// refuses them.
+    pub variables: u32,
+    /// Zero.
+    pub pad: u32,
 }
+
+/// Variables of the dynamic loader are the rule's to let pass, and it does.
+pub const VARIABLES_SHOWN: u32 = 0x5348_4f57;
 
 /// The task may go on, once.
 pub const VERDICT_ALLOW: u32 = 0x9a6c_c965;
@@ -339,8 +349,9 @@ const _: () = {
     assert!(core::mem::offset_of!(Hold, name) == 72);
     assert!(core::mem::offset_of!(Hold, arguments) == 136);
     assert!(core::mem::offset_of!(Hold, standing) == 168);
-    assert!(size_of::<Allowance>() == 80);
+    assert!(size_of::<Allowance>() == 88);
     assert!(core::mem::offset_of!(Allowance, expires_at) == 8);
+    assert!(core::mem::offset_of!(Allowance, variables) == 80);
     assert!(size_of::<Doorbell>() == 16);
     assert!(size_of::<Meta>() == 88);
     assert!(core::mem::offset_of!(Meta, hash_key) == 56);

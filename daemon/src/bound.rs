@@ -6,7 +6,10 @@
 
 use std::{fs::Metadata, os::unix::fs::MetadataExt as _};
 
-use holdpoint_abi::{Allowance, BOUND_BLOCK, FileKey, MAX_BOUND_BYTES, SipHash, bound_header};
+use holdpoint_abi::{
+    Allowance, BOUND_BLOCK, FileKey, MAX_BOUND_BYTES, SipHash, VARIABLES_SHOWN, bound_header,
+};
+use holdpoint_core::policy::LoaderVariables;
 use serde::{Deserialize, Serialize};
 
 /// What goes into the allowance, should there be one. Kept with the request: a daemon that starts again cannot read it
@@ -17,6 +20,10 @@ pub(crate) struct Bound {
     file: FileVersion,
     /// The listed interpreter that an approval covers, by inode number and device; zero where there is none.
     interpreter: (u64, u32),
+    /// What the rule says of variables of the dynamic loader. Of a held exec the daemon has seen them, of a filed one the
+    /// kernel half looks.
+    #[serde(default)]
+    variables: LoaderVariables,
 }
 
 /// What the kernel half compares at commit. All zero binds nothing: then a held exec is killed there.
@@ -49,12 +56,18 @@ impl FileVersion {
 
 impl Bound {
     pub(crate) fn new(strings: Strings, file: FileVersion) -> Self {
-        Self { strings, file, interpreter: (0, 0) }
+        Self { strings, file, interpreter: (0, 0), variables: LoaderVariables::default() }
     }
 
     /// The same, with an interpreter that is covered.
     pub(crate) fn covering(mut self, interpreter: FileKey) -> Self {
         self.interpreter = (interpreter.ino, interpreter.dev);
+        self
+    }
+
+    /// The same, with what the rule says of variables.
+    pub(crate) fn with_variables(mut self, variables: LoaderVariables) -> Self {
+        self.variables = variables;
         self
     }
 
@@ -70,6 +83,8 @@ impl Bound {
             rest: self.strings.rest,
             file_changed_at: self.file.changed_at,
             file_size: self.file.size,
+            variables: if self.variables == LoaderVariables::Show { VARIABLES_SHOWN } else { 0 },
+            pad: 0,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     kernel::{Known, signal::SIGKILL, task},
     retry, standing,
     tag::{self, Tag},
+    variables,
 };
 
 /// `bprm_committed_creds(struct linux_binprm *bprm)`
@@ -100,8 +101,11 @@ fn why_not(state: &TaskState, id: u64, hold: &Hold, bprm: Known) -> u32 {
     if hold.arguments == [0; 2] {
         return bound::why_not(state, &answer, bprm);
     }
-    // A retry is another exec, and known by its arguments alone.
-    if arguments::are_committed(state, hold.arguments, bprm) { 0 } else { CAUSE_ARGUMENTS }
+    // A retry is another exec, and known by its arguments alone. Its environment is not a part of them.
+    if !arguments::are_committed(state, hold.arguments, bprm) {
+        return CAUSE_ARGUMENTS;
+    }
+    variables::why_not(state, &answer, bprm)
 }
 
 /// Whether a test has taken this last check away, to see an attack succeed. Not from the canary, without whose death there

@@ -31,6 +31,7 @@ mod socket;
 mod standing;
 mod tag;
 mod units;
+mod variables;
 
 use aya_ebpf::{
     macros::{btf_tracepoint, lsm},

@@ -115,6 +115,9 @@ pub(crate) struct SoakOptions {
     /// How many seconds the load of forks and execs lasts.
     #[arg(long, value_name = "S", default_value_t = 600)]
     pub(crate) load: u64,
+    /// How often each race is tried.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) races: u32,
     /// How many seconds each target is fuzzed.
     #[arg(long, value_name = "S", default_value_t = 3_600)]
     pub(crate) fuzz: u64,
@@ -132,6 +135,8 @@ pub(crate) enum SoakPart {
     Holds,
     /// Forks and execs from all sides: 6.1 as it comes, 6.12 with full preemption.
     Load,
+    /// Thousands of attempts to exchange what was approved.
+    Races,
     /// Every fuzz target.
     Fuzz,
 }

@@ -3,10 +3,19 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{
-    Action, Decision, Defaults, LoaderVariables, Pattern, PatternKind, Rule,
+    Action, Decision, Defaults, LoaderVariables, Pattern, PatternKind, Rule, Wait,
     index::{Index, PatternRef},
 };
-use crate::escape::for_terminal;
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    escape::for_terminal,
+};
+
+/// Why `loader_variables = "refuse-all"` cannot be had with `wait = "refuse"`.
+pub(super) const UNSEEN: &str =
+    "loader_variables = \"refuse-all\" needs an exec that is held: of others nobody sees the environment";
+pub(super) const UNSEEN_CURE: &str =
+    "say wait = \"hold\", or loader_variables = \"refuse-ld\", which the kernel half sees to";
 
 /// All rules, ready to decide.
 #[derive(Clone, Default)]
@@ -33,6 +42,24 @@ impl Policy {
     pub fn with_defaults(mut self, defaults: Defaults) -> Self {
         self.defaults = defaults;
         self
+    }
+
+    /// What rules and defaults say together and cannot mean: errors. What a rule says by itself is found when it is read.
+    #[must_use]
+    pub fn contradictions(&self) -> Vec<Diagnostic> {
+        let is_one = |rule: &&Rule| {
+            rule.action == Action::Ask
+                && rule.wait.unwrap_or(self.defaults.wait) == Wait::Refuse
+                && rule.loader_variables == Some(LoaderVariables::RefuseAll)
+        };
+        let tell = |rule: &Rule| {
+            let (file, line) = (&rule.place.file, rule.place.line);
+            let name = for_terminal(rule.name.as_bytes());
+            let message =
+                format!("rule '{name}' in line {line}: {UNSEEN}, and 'wait' is \"refuse\" by [defaults]");
+            Diagnostic::of_file(Severity::Error, file, message).with_hint(UNSEEN_CURE)
+        };
+        self.rules.iter().filter(is_one).map(tell).collect()
     }
 
     /// The rules, in the order in which they are tried.

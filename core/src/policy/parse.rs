@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use super::{
-    ACTIONS, Action, Defaults, LOADER_VARIABLES, MAX_DESCRIPTION_BYTES, MAX_GLOBS, MAX_NAMES, MAX_PATTERNS,
-    MAX_RULE_NAME_BYTES, MAX_RULES, Pattern, PatternKind, Place, Policy, Rule, SourceFile, TIMEOUT_LIMITS,
-    VALID_FOR_LIMITS, WAITS, pattern, shadow,
+    ACTIONS, Action, Defaults, LOADER_VARIABLES, LoaderVariables, MAX_DESCRIPTION_BYTES, MAX_GLOBS,
+    MAX_NAMES, MAX_PATTERNS, MAX_RULE_NAME_BYTES, MAX_RULES, Pattern, PatternKind, Place, Policy, Rule,
+    SourceFile, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS, Wait,
+    decide::{UNSEEN, UNSEEN_CURE},
+    pattern, shadow,
 };
 use crate::{
     diagnostic::{Diagnostic, quoted},
@@ -110,6 +112,12 @@ impl Reader {
             let message = "'loader_variables' has no effect in a rule with the action 'deny'";
             let hint = "it is refused whatever its environment is: leave it out";
             problems.warning(table.key_span("loader_variables"), message, hint);
+        }
+        if action == Some(Action::Ask)
+            && wait == Some(Wait::Refuse)
+            && loader_variables == Some(LoaderVariables::RefuseAll)
+        {
+            problems.error_with_hint(table.key_span("loader_variables"), UNSEEN, UNSEEN_CURE);
         }
         self.seen += 1;
         if self.seen == MAX_RULES + 1 {

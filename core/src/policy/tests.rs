@@ -119,6 +119,26 @@ fn a_decision_takes_from_the_rule_what_it_says_and_the_rest_from_the_defaults() 
 }
 
 #[test]
+fn what_needs_the_whole_environment_needs_an_exec_that_is_held() {
+    let rule = |lines: &str| {
+        format!(
+            "[[rule]]\nname = \"r\"\nexec = [\"x\"]\naction = \"ask\"\nloader_variables = \"refuse-all\"\n{lines}\n"
+        )
+    };
+    let told = errors(&rule("wait = \"refuse\""))[0].to_string();
+    for part in ["needs an exec that is held", "10.toml:5:1", "say wait = \"hold\""] {
+        assert!(told.contains(part), "{told}");
+    }
+    let waiting = |wait| Defaults { wait, ..Defaults::default() };
+    let by_default = |lines: &str, wait| policy(&rule(lines)).with_defaults(waiting(wait)).contradictions();
+    let told = by_default("", Wait::Refuse);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].is_error() && told[0].to_string().contains("rule 'r' in line 2"), "{told:?}");
+    assert_eq!(by_default("", Wait::Hold), []);
+    assert_eq!(by_default("wait = \"hold\"", Wait::Refuse), []);
+}
+
+#[test]
 fn a_rule_says_what_becomes_of_loader_variables() {
     let of = |line: &str| {
         let text = format!("[[rule]]\nname = \"r\"\nexec = [\"x\"]\naction = \"ask\"\n{line}\n");

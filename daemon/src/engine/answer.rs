@@ -32,12 +32,14 @@ impl Engine {
         match self.rules.rule(&entry.kernel, &observed) {
             Ruling::NotMeant => {
                 entry.stage = Stage::Passing;
-                entry.bound = Some(observed.bound);
+                // No rule is about it, so none refuses its variables.
+                entry.bound = Some(observed.bound.with_variables(LoaderVariables::Show));
                 let until = clock::boot().after(self.rules.config.defaults.valid_for);
                 self.effects.extend(Planned::let_pass(hold, until));
             }
             Ruling::Decided { decision, interpreter, objection } => {
-                entry.bound = Some(observed.bound.clone().covering(interpreter));
+                let bound = observed.bound.clone().covering(interpreter);
+                entry.bound = Some(bound.with_variables(decision.loader_variables));
                 let (input, note) = match decision.action {
                     Action::Allow => (Some(Input::AllowedByRule), None),
                     Action::Deny => (Some(Input::Decided(Refusal::DeniedByRule)), objection),

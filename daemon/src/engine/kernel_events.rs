@@ -3,8 +3,8 @@
 use holdpoint_abi::{
     CANARY_AGENT, CAUSE_ARGUMENTS, CAUSE_CONTENT, CAUSE_CORRUPT, CAUSE_CREDENTIALS, CAUSE_DIRECTORY,
     CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_NAMESPACES, CAUSE_ROOT, CAUSE_UNREADABLE, CAUSE_USED,
-    CAUSE_VERDICT, Doorbell, Hold, PHASE_EXITED, PHASE_FILED, PHASE_GONE, PHASE_HELD, PHASE_KILLED,
-    PHASE_REFUSED, PHASE_REPLACED, PHASE_RUNNING, RING_AGENT, RING_SIGNAL,
+    CAUSE_VARIABLES, CAUSE_VERDICT, Doorbell, Hold, PHASE_EXITED, PHASE_FILED, PHASE_GONE, PHASE_HELD,
+    PHASE_KILLED, PHASE_REFUSED, PHASE_REPLACED, PHASE_RUNNING, RING_AGENT, RING_SIGNAL,
 };
 use holdpoint_core::{
     facts::AgentFacts,
@@ -338,7 +338,7 @@ fn note(hold: &Hold) -> Option<&'static str> {
         (_, CAUSE_ARGUMENTS) => {
             "arguments, environment or path at the start of the program were not those that were approved"
         }
-        (_, CAUSE_UNREADABLE) => "the arguments at the start of the program could not be read",
+        (_, CAUSE_UNREADABLE) => "arguments or environment at the start of the program could not be read",
         (_, CAUSE_CONTENT) => "the file was changed after it had been looked at",
         (_, CAUSE_CREDENTIALS) => {
             "user, groups, capabilities, login or user namespace were not those with which it was held"
@@ -346,6 +346,9 @@ fn note(hold: &Hold) -> Option<&'static str> {
         (_, CAUSE_NAMESPACES) => "it was not in the namespaces in which it was held",
         (_, CAUSE_DIRECTORY) => "the working directory was not that in which it was held",
         (_, CAUSE_ROOT) => "the root directory was not that with which it was held",
+        (_, CAUSE_VARIABLES) => {
+            "it was tried again with a variable of the dynamic loader, by which other code can run in the program's name"
+        }
         (_, CAUSE_CORRUPT) => "the allowance was damaged",
         _ => "for a cause that this version does not know",
     };

@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-use holdpoint_abi::{FileKey, Hold, LISTED_HOLD, LISTED_REFUSE, MATCHED_FILE, Name};
+use holdpoint_abi::{FileKey, Hold, LISTED_HOLD, LISTED_REFUSE, MATCHED_FILE, Name, PHASE_FILED};
 use holdpoint_core::{
     config::Config,
     diagnostic::{Diagnostic, Severity},
@@ -81,7 +81,12 @@ pub(crate) enum Ruling {
 pub(crate) fn load(config: &Arc<Config>) -> Result<Rules, RulesError> {
     let sources = files::read(&config.policies)?;
     let (policy, mut warnings) = holdpoint_core::policy::parse(&sources).map_err(RulesError::Wrong)?;
-    let policy = Arc::new(policy.with_defaults(config.defaults));
+    let policy = policy.with_defaults(config.defaults);
+    let contradictions = policy.contradictions();
+    if !contradictions.is_empty() {
+        return Err(RulesError::Wrong(contradictions));
+    }
+    let policy = Arc::new(policy);
     let own = Arc::clone(&policy);
     let (listing, silent) =
         silence::around(move |walk| listing::list(&own, walk)).map_err(RulesError::Look)?;
@@ -165,7 +170,7 @@ impl Rules {
             }
             decision.loader_variables = loader_variables;
         }
-        let objection = objection::to(&decision, observed);
+        let objection = objection::to(&decision, observed, hold.phase == PHASE_FILED);
         if objection.is_some() {
             decision.action = Action::Deny;
         }

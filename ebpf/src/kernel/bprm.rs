@@ -50,8 +50,13 @@ pub fn envc(bprm: Known) -> u32 {
 /// Where in the new program's memory the last string ends, which is the path as called: behind its zero.
 #[inline(always)]
 pub fn strings_end(bprm: Known) -> u64 {
-    let path_at: u64 = bprm.value(offset!(bprm_exec));
-    path_at.wrapping_add(path_length(bprm)).wrapping_add(1)
+    path_at(bprm).wrapping_add(path_length(bprm)).wrapping_add(1)
+}
+
+/// Where in the new program's memory the path as called lies, and so where the environment ends.
+#[inline(always)]
+pub fn path_at(bprm: Known) -> u64 {
+    bprm.value(offset!(bprm_exec))
 }
 
 /// Where the arguments begin in the new program's memory. Behind the last argument lies the environment.

@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use nix::{
     errno::Errno,
+    sched::sched_yield,
     sys::{
         mman::{MapFlags, ProtFlags, mmap_anonymous},
         prctl,
@@ -27,6 +28,11 @@ static BYTE: AtomicU8 = AtomicU8::new(0);
 /// The environment's first pointer, which the handler moves to the end of the arguments.
 static VARIABLE: AtomicPtr<*const c_char> = AtomicPtr::new(ptr::null_mut());
 static BEHIND: AtomicPtr<*const c_char> = AtomicPtr::new(ptr::null_mut());
+
+/// How much a process that writes all the while steps back behind those that have something to do.
+pub(crate) const NICE: i32 = 10;
+/// How often it writes before it lets others run.
+const WRITES: usize = 1_000;
 
 extern "C" fn exchange(_signal: libc::c_int) {
     let place = PLACE.load(Ordering::SeqCst);
@@ -100,15 +106,24 @@ pub(crate) fn by_neighbour(path: &CString, values: [u8; 2]) -> anyhow::Result<Ex
     // SAFETY: this process has one thread.
     if let ForkResult::Child = unsafe { fork() }.context("fork")? {
         prctl::set_pdeathsig(Signal::SIGKILL).context("end with the parent")?;
+        // Others run as well: what counts is that it writes between any two of their looks.
+        // SAFETY: the call takes a number.
+        unsafe { libc::nice(NICE) };
+        let mut in_turn = values;
         while getppid() == parent {
-            for _ in 0..1_000 {
-                for value in values {
-                    // SAFETY: the page stays mapped in this process.
-                    unsafe { argument.write_volatile(value) };
-                }
+            for value in in_turn.repeat(WRITES / 2) {
+                // SAFETY: the page stays mapped in this process.
+                unsafe { argument.write_volatile(value) };
             }
+            // So that each of the values is what stays there while others run.
+            in_turn.reverse();
+            sched_yield()?;
         }
         std::process::exit(0);
+    }
+    // SAFETY: the page stays mapped.
+    while unsafe { argument.read_volatile() } == values[0] {
+        sched_yield()?;
     }
     let argv = [path.as_ptr(), argument.cast_const().cast(), ptr::null()];
     // SAFETY: strings that end with a zero, and an array that ends with a null pointer.

@@ -7,12 +7,15 @@ mod beside;
 mod entry;
 mod exchange;
 mod exec;
+mod faults;
 mod fuse;
 mod moved;
 mod reach;
 mod read;
+mod served;
 mod spawn;
 mod unreadable;
+mod written;
 
 use std::{env, ffi::CString, os::unix::ffi::OsStringExt as _, os::unix::net::UnixStream, process::ExitCode};
 
@@ -37,6 +40,8 @@ holdpoint-test-agent VERB ARGUMENTS
   exec-without-arguments PATH     becomes the program, with an empty list of arguments
   exec-exchanged WHAT PATH ARGUMENT  becomes the program; what it begins with is exchanged by a handler for SIGCONT
   exec-flickering PATH A B        becomes the program; a neighbour changes its argument from A to B and back
+  exec-written WAY PATH A B       the same; another process writes A and B into its memory, by process_vm_writev or /proc/PID/mem
+  exec-served MS PATH A B         becomes the program; its argument is A, and B when it is asked for MS milliseconds later
   exec-after WHAT PATH ARGUMENTS  becomes another, or goes elsewhere, and becomes the program
   exec-moved WHAT PATH ARGUMENTS  the same, but a handler for SIGCONT makes the change
   exec-wandering A B PATH ARGUMENTS  becomes the program; a thread goes to directory B and back to A all the while
@@ -107,6 +112,12 @@ fn run() -> anyhow::Result<ExitCode> {
             exchange::by_handler(text(0)?, rest(1)?.first().context(USAGE)?, arguments.get(2).context(USAGE)?)
         }
         "exec-flickering" => exchange::by_neighbour(first()?, [byte(1)?, byte(2)?]),
+        "exec-written" => {
+            written::by_another(text(0)?, rest(1)?.first().context(USAGE)?, [byte(2)?, byte(3)?])
+        }
+        "exec-served" => {
+            served::argument(text(0)?.parse()?, rest(1)?.first().context(USAGE)?, [byte(2)?, byte(3)?])
+        }
         "exec-after" => moved::before(text(0)?, rest(1)?),
         "exec-moved" => moved::by_handler(text(0)?, rest(1)?),
         "exec-wandering" => moved::by_thread(text(0)?, text(1)?, rest(2)?),

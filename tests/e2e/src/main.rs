@@ -31,6 +31,7 @@ mod moved;
 mod observing;
 mod parents;
 mod proof;
+mod races;
 mod reaching;
 mod reading;
 mod reconfigured;
@@ -82,6 +83,8 @@ fn main() -> std::process::ExitCode {
         silent::TESTS,
         volume::TESTS,
         volume::SOAK_TESTS,
+        races::TESTS,
+        races::RACES,
         load::TESTS,
         load::LOAD_TESTS,
         service::TESTS,

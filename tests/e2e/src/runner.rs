@@ -32,6 +32,8 @@ pub(crate) enum Boot {
     Rebooted,
     /// With the preemption that is the hardest for the kernel, for the load that takes minutes.
     Load,
+    /// As `Normal`, for the races that take hours.
+    Races,
 }
 
 /// One test.
@@ -71,6 +73,7 @@ pub(crate) fn run(all: &[Test]) -> ExitCode {
         Ok("package") => Boot::Package,
         Ok("soak") => Boot::Soak,
         Ok("load") => Boot::Load,
+        Ok("races") => Boot::Races,
         Ok("rebooted") => Boot::Rebooted,
         Ok("normal") => Boot::Normal,
         other => {

@@ -57,6 +57,9 @@ const HOLDS_VARIABLE: &str = "HOLDPOINT_E2E_HOLDS";
 /// Tells the load how many seconds it is to last.
 const SECONDS_VARIABLE: &str = "HOLDPOINT_E2E_SECONDS";
 
+/// Tells the races how often each is to be tried.
+const RACES_VARIABLE: &str = "HOLDPOINT_E2E_RACES";
+
 /// Runs what was asked for, all of it, and prints `N passed, N failed` at the end.
 pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
     let mut tally = Tally::default();
@@ -115,13 +118,15 @@ pub(crate) fn soak(options: &SoakOptions) -> anyhow::Result<ExitCode> {
     setup::run()?;
     let built = Built::for_the_vm()?;
     for kernel in wanted(options.kernel) {
-        for (part, name) in [(SoakPart::Holds, "soak"), (SoakPart::Load, "load")] {
+        for (part, name) in [(SoakPart::Holds, "soak"), (SoakPart::Load, "load"), (SoakPart::Races, "races")]
+        {
             if !wants(part) {
                 continue;
             }
             let mut payload = built.payload(options.filter.as_deref(), None)?;
             payload.set(BOOT_VARIABLE, name)?;
             payload.set(HOLDS_VARIABLE, &options.holds.to_string())?;
+            payload.set(RACES_VARIABLE, &options.races.to_string())?;
             payload.set(SECONDS_VARIABLE, &options.load.to_string())?;
             // Before 6.2 holdpoint does not run under full preemption.
             let hard = part == SoakPart::Load && kernel == Kernel::V6_12;

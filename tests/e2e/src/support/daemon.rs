@@ -140,13 +140,16 @@ pub(crate) fn write_rules(name: &str, text: &str) {
 /// them fail.
 fn command() -> Command {
     match std::env::var("HOLDPOINT_E2E_WITHOUT") {
-        Ok(protections) if !protections.is_empty() => {
-            let mut command = Command::new("./holdpointd-failpoints");
-            command.env("HOLDPOINT_FAILPOINT_WITHOUT", protections);
-            command
-        }
+        Ok(protections) if !protections.is_empty() => without(&protections),
         _ => Command::new("holdpointd"),
     }
+}
+
+/// The daemon that leaves these protections out, and can do nothing else that the other cannot.
+pub(crate) fn without(protections: &str) -> Command {
+    let mut command = Command::new("./holdpointd-failpoints");
+    command.env("HOLDPOINT_FAILPOINT_WITHOUT", protections);
+    command
 }
 
 /// `holdpointd ARGUMENTS` to its end, where it is not to go on for ever.

@@ -3,6 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Once};
 
 const STATIC: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/report-static"));
+const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/preloaded.so"));
 const DYNAMIC: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/report-dynamic"));
 
 // They lie in the search path, where an agent cannot write. What they do is in `programs/report.rs`.
@@ -23,6 +24,10 @@ pub(crate) const FORBIDDEN: &str = "/usr/local/bin/hp-forbidden";
 pub(crate) const HARMLESS: &str = "/usr/local/bin/hp-harmless";
 /// Listed by its path alone.
 pub(crate) const BY_PATH: &str = "/opt/holdpoint-tests/by-path";
+/// A library that says so when it is loaded, and ends the program with status 9.
+pub(crate) const PRELOADED: &str = "/opt/holdpoint-tests/preloaded.so";
+/// A directory with a C library that is none.
+pub(crate) const OTHER_LIBRARIES: &str = "/opt/holdpoint-tests/libraries";
 /// In no rule.
 pub(crate) const UNLISTED: &str = "/usr/local/bin/unlisted";
 
@@ -61,7 +66,9 @@ action = "allow"
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        fs::create_dir_all("/opt/holdpoint-tests").unwrap();
+        fs::create_dir_all(OTHER_LIBRARIES).unwrap();
+        put(PRELOADED, LIBRARY);
+        put(format!("{OTHER_LIBRARIES}/libc.so.6"), b"no library");
         put(STATIC_ELF, STATIC);
         for path in [DYNAMIC_ELF, IMPATIENT, SHORT_LIVED, FORBIDDEN, HARMLESS, BY_PATH, UNLISTED] {
             put(path, DYNAMIC);
