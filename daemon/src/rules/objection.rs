@@ -13,6 +13,9 @@ pub(super) fn to(decision: &Decision, observed: &Observed) -> Option<String> {
     if decision.action == Action::Deny {
         return None;
     }
+    if observed.exchange.is_some() {
+        return observed.exchange.clone();
+    }
     let refused = |variable: &&Vec<u8>| decision.loader_variables.refuses(variable);
     let variable = observed.loader_variables.iter().find(refused)?;
     let who = decision.rule.as_deref().map_or_else(
