@@ -22,11 +22,12 @@ use holdpoint_core::{
     proc,
 };
 use nix::{
+    errno::Errno,
     fcntl::{OFlag, open},
     sys::stat::Mode,
 };
 
-use super::{executable::identified, process::TaskDir, walk::walk};
+use super::{ObserveError, executable::identified, process::TaskDir, walk::walk};
 use crate::{kernel::Tags, sys::descriptors};
 
 /// Where a path begins that somebody opens once more.
@@ -43,6 +44,9 @@ pub(super) struct Exchange<'a> {
     task: &'a TaskDir,
     hold: &'a Hold,
     tags: &'a Tags,
+    root: OwnedFd,
+    /// The working directory, where a path begins there.
+    directory: Option<OwnedFd>,
     agent: OnceCell<Identity>,
 }
 
@@ -58,8 +62,28 @@ pub(super) fn by_mounts(hold: &Hold) -> Option<String> {
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn new(task: &'a TaskDir, hold: &'a Hold, tags: &'a Tags) -> Self {
-        Self { task, hold, tags, agent: OnceCell::new() }
+    /// Opens the directories in which these paths begin.
+    ///
+    /// # Errors
+    /// When the process has none any more, or is in another one.
+    pub(super) fn new(
+        task: &'a TaskDir,
+        hold: &'a Hold,
+        tags: &'a Tags,
+        script: &Reached,
+        interpreters: &[(Vec<u8>, FileKey)],
+    ) -> Result<Self, ObserveError> {
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC | OFlag::O_DIRECTORY;
+        let root = open(&task.thread.join("root"), flags, Mode::empty()).map_err(|cause| match cause {
+            // A thread that ends has no root any more.
+            Errno::ENOENT => ObserveError::Gone,
+            cause => ObserveError::Unreadable { what: "its root".to_owned(), cause: cause.to_string() },
+        })?;
+        let is_relative = |path: &[u8]| path.first() != Some(&b'/');
+        let is_needed = matches!(script, Reached::By(path) if is_relative(path))
+            || interpreters.iter().any(|(path, _)| is_relative(path));
+        let directory = if is_needed { Some(task.directory(hold)?) } else { None };
+        Ok(Self { task, hold, tags, root, directory, agent: OnceCell::new() })
     }
 
     /// Why the agent can exchange a script, or one of its interpreters, given as the first lines name them. None where
@@ -99,7 +123,8 @@ impl<'a> Exchange<'a> {
                 String::new()
             })
         };
-        let walked = self.begin(path).and_then(|(root, from)| walk(&root, &from, path, &mut keep));
+        // An absolute path does not look at where it begins.
+        let walked = walk(&self.root, self.directory.as_ref().unwrap_or(&self.root), path, &mut keep);
         if found.is_some() {
             return found;
         }
@@ -122,19 +147,6 @@ impl<'a> Exchange<'a> {
             "'{name}' can be changed by the agent ({means}): another file could take the place of {what} '{path}' before it \
              is opened once more; {CURE}"
         ))
-    }
-
-    /// The root, and the directory where the path begins.
-    fn begin(&self, path: &[u8]) -> Result<(OwnedFd, OwnedFd), String> {
-        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC | OFlag::O_DIRECTORY;
-        let root = open(&self.task.thread.join("root"), flags, Mode::empty());
-        let root = root.map_err(|cause| cause.to_string())?;
-        let from = if path.first() == Some(&b'/') {
-            root.try_clone().map_err(|cause| cause.to_string())?
-        } else {
-            self.task.directory(self.hold).map_err(|error| error.to_string())?
-        };
-        Ok((root, from))
     }
 }
 

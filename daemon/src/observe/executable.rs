@@ -110,8 +110,11 @@ pub(super) fn find(
     names.sort();
     names.dedup();
     let Content { facts, version, interpreters, named, is_elf } = content(task, &place, path)?;
-    let by_path = || Exchange::new(task, hold, tags).of_script(&reached, place.key, &named);
-    let exchange = exchange::by_mounts(hold).or_else(|| if is_elf { None } else { by_path() });
+    let mut exchange = exchange::by_mounts(hold);
+    if exchange.is_none() && !is_elf {
+        let looked_at = Exchange::new(task, hold, tags, &reached, &named)?;
+        exchange = looked_at.of_script(&reached, place.key, &named);
+    }
     Ok(Executable { facts, version, names, interpreters, exchange })
 }
 

@@ -127,10 +127,17 @@ fn find(
             Err(cause) => failed = failed.or(Some(cause)),
         }
     }
-    Err(failed.unwrap_or_else(|| {
-        let cause = "its path is too long, and no rule names the file by another".to_owned();
-        ObserveError::Unreadable { what: "the executable".to_owned(), cause }
-    }))
+    let unreadable = |cause: &str| {
+        Err(ObserveError::Unreadable { what: "the executable".to_owned(), cause: cause.to_owned() })
+    };
+    match failed {
+        // Of what is held the kernel half says so as well. What is filed outlives its process, and needs an answer.
+        Some(ObserveError::Gone) => {
+            unreadable("its process has ended, and nobody else's view of its path is known")
+        }
+        Some(cause) => Err(cause),
+        None => unreadable("its path is too long, and no rule names the file by another"),
+    }
 }
 
 /// The kernel's path of a call: `/dev/fd/N` and `/dev/fd/N/…` are those of execveat with a descriptor.
