@@ -13,7 +13,7 @@ pub const FILED_ARGUMENTS: usize = 64;
 pub const FILED_BYTES: usize = 4096;
 
 /// Bytes of the called path in a [`Filing`], with its zero. A longer path is cut; then the file is found by the
-/// paths that the rules know, or the request is cancelled.
+/// paths that the rules know, or the request is cancelled. A script that was called so is refused.
 pub const FILED_PATH: usize = 256;
 
 /// Bytes of the ring buffer of filings: some 240 fit.
@@ -21,8 +21,8 @@ pub const FILED_PATH: usize = 256;
 /// When it is full, the exec is refused, and `refused_ring_full` counts it.
 pub const FILINGS_BYTES: usize = 2 * 1024 * 1024;
 
-/// Key of the `retries` map: the identical action is that of the same agent, file and arguments, by the same user in the
-/// same place.
+/// Key of the `retries` map: the identical action is that of the same agent, file, arguments and path, by the same user
+/// in the same place.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Retry {
@@ -34,6 +34,9 @@ pub struct Retry {
     pub file: FileKey,
     /// The keyed hash of the arguments: see [`crate::SipHash`].
     pub arguments: [u64; 2],
+    /// That of the path as called, by which the interpreter of a script opens it once more. Of a longer path than
+    /// [`FILED_PATH`] has room for, that of its beginning.
+    pub path: u64,
     /// Who the caller is, and where.
     pub standing: Standing,
 }
@@ -73,7 +76,7 @@ pub struct Filing {
 
 const _: () = {
     assert!(FILED_BYTES.is_power_of_two());
-    assert!(size_of::<Retry>() == 72);
+    assert!(size_of::<Retry>() == 80);
     assert!(core::mem::offset_of!(Filing, tgid) == 40);
     assert!(core::mem::offset_of!(Filing, comm) == 72);
     assert!(core::mem::offset_of!(Filing, path) == 88);

@@ -30,7 +30,7 @@ pub use guard::{
 pub use hash::{BOUND_BLOCK, MAX_BOUND_BYTES, SipHash, bound_header, header};
 pub use lists::{INODE_WORDS, ListedBits, NAME_WORDS, first_word, inode_bit, name_bit};
 pub use offsets::Offsets;
-pub use standing::{Shown, Standing, StandingOffsets, standing};
+pub use standing::{MOUNTS_GIVEN, MOUNTS_OWN, Shown, Standing, StandingOffsets, standing};
 
 /// The version of all that is pinned. A daemon adopts pinned objects of its own version only.
 pub const ABI_VERSION: u32 = 5;
@@ -95,8 +95,10 @@ pub const LISTED_REFUSE: u32 = 0x5245_4655;
 pub struct TaskState {
     /// The agent's number. Never zero in a tagged task; a tag is never taken off. Zero in one that may become tagged.
     pub agent: u32,
-    /// Zero for now.
-    pub flags: u32,
+    /// The number of the mount namespace in which the thread, or the one that it descends from, became an agent's:
+    /// `mnt_namespace.seq`, of which no two of this boot are alike. Zero where that is unknown, or has more than 32 bits;
+    /// then no namespace is this one.
+    pub home: u32,
     /// The hold in which this thread waits, or zero.
     pub hold: u64,
     /// The hold whose allowance let the current execve pass the first check. Used up at commit.
@@ -199,6 +201,8 @@ pub struct Hold {
     pub retried_at: u64,
     /// `super_block.s_magic` of the file's file system: some are served by programs of the agent's.
     pub fs_magic: u64,
+    /// The keyed hash of the path as called, where the exec was filed; else zero.
+    pub path: u64,
     /// Who the task was, and where, when the hold began.
     pub standing: Standing,
     /// What of it a request shows.
@@ -344,11 +348,11 @@ const _: () = {
     assert!(size_of::<Listed>() == 8);
     assert!(size_of::<TaskState>() == 120);
     assert!(TAG_SLOTS.is_power_of_two());
-    assert!(size_of::<Hold>() == 224);
+    assert!(size_of::<Hold>() == 240);
     assert!(core::mem::offset_of!(Hold, file) == 32);
     assert!(core::mem::offset_of!(Hold, name) == 72);
     assert!(core::mem::offset_of!(Hold, arguments) == 136);
-    assert!(core::mem::offset_of!(Hold, standing) == 168);
+    assert!(core::mem::offset_of!(Hold, standing) == 176);
     assert!(size_of::<Allowance>() == 88);
     assert!(core::mem::offset_of!(Allowance, expires_at) == 8);
     assert!(core::mem::offset_of!(Allowance, variables) == 80);

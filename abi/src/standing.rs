@@ -33,7 +33,16 @@ pub struct Shown {
     pub euid: u32,
     /// The login user id; all ones where there is none.
     pub login_uid: u32,
+    /// One of the `MOUNTS_*` codes: whose the mount namespace is.
+    pub mounts: u32,
+    /// Zero.
+    pub pad: u32,
 }
+
+/// The mount namespace was given to the agent: it became one in it, or only root on the host could have made it.
+pub const MOUNTS_GIVEN: u32 = 0x4749_564e;
+/// The agent has made the mount namespace, or gone into it, by the power of another user namespace: it can mount there.
+pub const MOUNTS_OWN: u32 = 0xb8b6_a9b1;
 
 /// Offsets in bytes, as in [`crate::Offsets`].
 #[repr(C)]
@@ -99,6 +108,8 @@ pub struct StandingOffsets {
     pub time_inum: u32,
     /// A number that no other mount namespace of this boot has: 64 bits.
     pub mnt_unique: u32,
+    /// `mnt_namespace.user_ns`: who has power over the mounts.
+    pub mnt_user_ns: u32,
     /// `task_struct.fs`.
     pub task_fs: u32,
     /// `fs_struct.pwd`.
@@ -123,6 +134,6 @@ pub const fn standing(hash: SipHash, words: u64) -> u64 {
 
 const _: () = {
     assert!(size_of::<Standing>() == 32);
-    assert!(size_of::<Shown>() == 24);
-    assert!(size_of::<StandingOffsets>() == 36 * 4);
+    assert!(size_of::<Shown>() == 32);
+    assert!(size_of::<StandingOffsets>() == 37 * 4);
 };

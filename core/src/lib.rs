@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod alleged;
+pub mod component;
 pub mod config;
 pub mod diagnostic;
 mod document;

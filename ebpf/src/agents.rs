@@ -20,6 +20,7 @@ use crate::{
         text::Text,
     },
     maps::{AGENT_CGROUPS, AGENT_FILES, AGENT_PLACES, AGENT_USERS, META},
+    standing,
     tag::{self, Tag},
 };
 
@@ -108,6 +109,7 @@ pub fn declared(task: Task) -> Option<u32> {
 #[inline(always)]
 fn tagged(state: &mut TaskState, agent: u32) {
     state.becoming = 0;
+    state.home = standing::home(task::current());
     state.agent = agent;
     tag::know_current();
     count::add(Counter::AgentsDeclared);

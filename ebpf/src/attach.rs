@@ -10,6 +10,7 @@ use crate::{
         task::{self, Task},
     },
     maps::ATTACHING,
+    standing,
     tag::{self, Tag},
 };
 
@@ -47,6 +48,7 @@ pub fn visit(task: Task) {
             match place.get_or_create() {
                 Some(state) => {
                     state.tid = task::tid(task);
+                    state.home = standing::home(task);
                     state.agent = agent;
                     place.know();
                     attaching.tagged += 1;
@@ -82,7 +84,7 @@ pub fn forked(ctx: &BtfTracePointContext) {
 /// What a child has of its parent.
 #[inline(always)]
 pub fn inherit(parent: &TaskState, child: &mut TaskState) {
-    child.flags = parent.flags;
+    child.home = parent.home;
     child.agent = parent.agent;
 }
 

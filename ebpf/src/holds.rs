@@ -46,8 +46,9 @@ static EMPTY: Hold = Hold {
     arguments: [0; 2],
     retried_at: 0,
     fs_magic: 0,
+    path: 0,
     standing: Standing { credentials: 0, namespaces: 0, directory: 0, root: 0 },
-    shown: Shown { directory_ino: 0, directory_mount: 0, uid: 0, euid: 0, login_uid: 0 },
+    shown: Shown { directory_ino: 0, directory_mount: 0, uid: 0, euid: 0, login_uid: 0, mounts: 0, pad: 0 },
 };
 
 /// Puts a new hold of the current task into the map: first without a phase, which says nothing to the daemon, then the
@@ -71,7 +72,7 @@ pub fn make(
     hold.started_at = task::process_started_at(task::current());
     hold.name = *found.name;
     hold.fs_magic = found.fs_magic;
-    if standing::show(hold).is_none() || fill(hold).is_none() {
+    if standing::show(hold, state.home).is_none() || fill(hold).is_none() {
         remove(id);
         return Err(Counter::RefusedUnreadable);
     }

@@ -213,6 +213,7 @@ const NO_STANDING_OFFSETS: StandingOffsets = StandingOffsets {
     nsproxy_time_children: 0,
     time_inum: 0,
     mnt_unique: 0,
+    mnt_user_ns: 0,
     task_fs: 0,
     fs_directory: 0,
     fs_root: 0,

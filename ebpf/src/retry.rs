@@ -9,16 +9,16 @@ use aya_ebpf::{
     helpers::{bpf_get_current_pid_tgid, generated::bpf_get_current_comm},
 };
 use holdpoint_abi::{
-    Allowance, Counter, FILED_PATH, Filing, Hold, PHASE_FILED, Retry, Standing, TaskState, VERDICT_ALLOW,
-    VERDICT_DENY,
+    Allowance, Counter, FILED_PATH, Filing, Hold, PHASE_FILED, Retry, SipHash, Standing, TaskState,
+    VERDICT_ALLOW, VERDICT_DENY,
 };
 
 use crate::{
     arguments::{self, Hashes},
     exec::{Match, refuse},
     holds,
-    kernel::{Known, bprm, file, task},
-    maps::{FILINGS, RETRIES},
+    kernel::{Known, bprm, file, task, text},
+    maps::{FILINGS, META, RETRIES},
     standing,
 };
 
@@ -43,7 +43,11 @@ pub fn attempt(state: &mut TaskState, found: &Match<'_>, bprm: Known) -> i32 {
         record.discard(0);
         return refuse(Counter::RefusedArguments);
     };
-    let retry = Retry { agent: state.agent, pad: 0, file: found.file, arguments: hashes.all, standing };
+    let Some(path) = path(filing, bprm) else {
+        record.discard(0);
+        return refuse(Counter::RefusedUnreadable);
+    };
+    let retry = Retry { agent: state.agent, pad: 0, file: found.file, arguments: hashes.all, path, standing };
     // SAFETY: copied out at once; an entry that is taken away meanwhile names a hold that is looked up next.
     if let Some(id) = unsafe { RETRIES.get(&retry) }.copied() {
         state.argv_at = bprm::strings_at(bprm);
@@ -58,10 +62,7 @@ pub fn attempt(state: &mut TaskState, found: &Match<'_>, bprm: Known) -> i32 {
         return again(state, id, bprm);
     }
     let id = holds::new_id();
-    if describe(filing, id, bprm).is_none() {
-        record.discard(0);
-        return refuse(Counter::RefusedUnreadable);
-    }
+    describe(filing, id);
     match enter(state, found, id, &retry) {
         Ok(()) => {
             record.submit(0);
@@ -82,6 +83,7 @@ pub fn used(hold: &Hold) {
         pad: 0,
         file: hold.file,
         arguments: hold.arguments,
+        path: hold.path,
         standing: hold.standing,
     };
     let _gone = RETRIES.remove(retry);
@@ -97,6 +99,26 @@ fn hashes(filing: *mut Filing, bprm: Known) -> Option<Hashes> {
         return None;
     }
     arguments::hash(filing)
+}
+
+/// Copies the path as called into the record, and hashes it. The string is the kernel's own, which nobody changes.
+#[inline(always)]
+fn path(filing: *mut Filing, bprm: Known) -> Option<u64> {
+    let mut hash = SipHash::new(META.get(0)?.hash_key);
+    // SAFETY: the record is reserved, and nobody else's.
+    let words = unsafe { &mut *(&raw mut (*filing).path).cast::<[u64; FILED_PATH / 8]>() };
+    // What lies behind the string is hashed with it.
+    text::clear(words);
+    let length = bprm::called_path(bprm, words.as_mut_ptr().cast(), FILED_PATH as u32)?;
+    // SAFETY: as above.
+    unsafe { (*filing).path_length = length };
+    let mut word = 0;
+    while word < FILED_PATH / 8 {
+        hash.word(words[word]);
+        word += 1;
+    }
+    let [low, _] = hash.finish((FILED_PATH / 8) as u64);
+    Some(low)
 }
 
 /// The action was filed before.
@@ -152,6 +174,7 @@ pub fn claim(hold: &mut Hold) {
 fn enter(state: &TaskState, found: &Match<'_>, id: u64, retry: &Retry) -> Result<(), Counter> {
     holds::make(id, PHASE_FILED, state, found, |hold| {
         hold.arguments = retry.arguments;
+        hold.path = retry.path;
         hold.standing = retry.standing;
         Some(())
     })?;
@@ -166,7 +189,7 @@ fn enter(state: &TaskState, found: &Match<'_>, id: u64, retry: &Retry) -> Result
 
 /// What the daemon may not find out any more when it looks: the process lives on, or has ended.
 #[inline(always)]
-fn describe(filing: *mut Filing, id: u64, bprm: Known) -> Option<()> {
+fn describe(filing: *mut Filing, id: u64) {
     let ids = bpf_get_current_pid_tgid();
     // SAFETY: the record is reserved, of its type's size, and nobody else's until it is submitted.
     let filing = unsafe { &mut *filing };
@@ -177,6 +200,4 @@ fn describe(filing: *mut Filing, id: u64, bprm: Known) -> Option<()> {
     filing.parent = task::parent(task::current());
     // SAFETY: the buffer is as long as it says.
     unsafe { bpf_get_current_comm(filing.comm.as_mut_ptr().cast(), 16) };
-    filing.path_length = bprm::called_path(bprm, filing.path.as_mut_ptr().cast(), FILED_PATH as u32)?;
-    Some(())
 }

@@ -7,8 +7,8 @@ use core::{ffi::c_void, mem::MaybeUninit};
 
 use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_kernel};
 use holdpoint_abi::{
-    BOUND_BLOCK, CAUSE_CREDENTIALS, CAUSE_DIRECTORY, CAUSE_NAMESPACES, CAUSE_ROOT, Counter, Hold, Shown,
-    SipHash, Standing, standing,
+    BOUND_BLOCK, CAUSE_CREDENTIALS, CAUSE_DIRECTORY, CAUSE_NAMESPACES, CAUSE_ROOT, Counter, Hold,
+    MOUNTS_GIVEN, MOUNTS_OWN, Shown, SipHash, Standing, standing,
 };
 
 use crate::{
@@ -17,7 +17,8 @@ use crate::{
     kernel::{
         Pointer,
         standing::{self as of_the_task, Directory, Groups},
-        task, text,
+        task::{self, Task},
+        text,
     },
     maps::META,
 };
@@ -40,14 +41,31 @@ pub fn note(hold: &mut Hold) -> Option<()> {
     take(&mut hold.standing)
 }
 
-/// Notes what of it a request shows.
+/// The number by which a task that becomes an agent's remembers its mount namespace: see `TaskState::home`.
 #[inline(always)]
-pub fn show(hold: &mut Hold) -> Option<()> {
+pub fn home(task: Task) -> u32 {
+    of_the_task::mounts(task).map_or(0, |number| if number >> 32 == 0 { number as u32 } else { 0 })
+}
+
+/// Notes what of it a request shows. `home` is that of the task.
+#[inline(always)]
+pub fn show(hold: &mut Hold, home: u32) -> Option<()> {
+    let number = of_the_task::mounts(task::current())?;
+    let is_home = home != 0 && number == u64::from(home);
+    let is_given = is_home || of_the_task::mounts_are_the_hosts()?;
+    let mounts = if is_given { MOUNTS_GIVEN } else { MOUNTS_OWN };
     let directory = of_the_task::directory()?;
     let (uid, euid) = of_the_task::users()?;
     let login_uid = task::login_uid(task::current()).unwrap_or(u32::MAX);
-    hold.shown =
-        Shown { directory_ino: directory.ino, directory_mount: directory.mount, uid, euid, login_uid };
+    hold.shown = Shown {
+        directory_ino: directory.ino,
+        directory_mount: directory.mount,
+        uid,
+        euid,
+        login_uid,
+        mounts,
+        pad: 0,
+    };
     Some(())
 }
 

@@ -4,11 +4,13 @@
 //! never an error that ends anything.
 
 mod call;
+mod identity;
 mod mount;
 mod stat;
 mod status;
 
 pub use call::{Exec, is_exec, registers};
+pub use identity::{add_mapped_users, add_users_and_groups};
 pub use mount::{device, numbered};
 pub use stat::Stat;
 pub use status::Status;

@@ -342,8 +342,17 @@ const NO_HOLD: holdpoint_abi::Hold = holdpoint_abi::Hold {
     arguments: [0; 2],
     retried_at: 0,
     fs_magic: 0,
+    path: 0,
     standing: holdpoint_abi::Standing { credentials: 0, namespaces: 0, directory: 0, root: 0 },
-    shown: holdpoint_abi::Shown { directory_ino: 0, directory_mount: 0, uid: 0, euid: 0, login_uid: 0 },
+    shown: holdpoint_abi::Shown {
+        directory_ino: 0,
+        directory_mount: 0,
+        uid: 0,
+        euid: 0,
+        login_uid: 0,
+        mounts: 0,
+        pad: 0,
+    },
 };
 
 /// The doorbells that are in the buffer now, a batch at most.

@@ -165,6 +165,7 @@ pub(crate) fn standing_offsets(btf: &[u8]) -> Result<StandingOffsets, BtfError> 
         nsproxy_time_children: of_time("time_ns_for_children")?,
         time_inum: time,
         mnt_unique: unique("mnt_namespace", "seq")?,
+        mnt_user_ns: at("mnt_namespace", "user_ns")?,
         task_fs: at("task_struct", "fs")?,
         fs_directory: at("fs_struct", "pwd")?,
         fs_root: at("fs_struct", "root")?,

@@ -167,8 +167,8 @@ impl Gate {
         self.withdraw(id)?;
         // The next try of a filed action is a new one.
         if let Some(hold) = self.hold(id)?.filter(|hold| hold.arguments != [0; 2]) {
-            let Hold { agent, file, arguments, standing, .. } = hold;
-            let retry = Retry { agent, pad: 0, file, arguments, standing };
+            let Hold { agent, file, arguments, path, standing, .. } = hold;
+            let retry = Retry { agent, pad: 0, file, arguments, path, standing };
             // Where another filing of the same action has come since, the entry is that one's.
             if self.retries.get(&Shared(retry), 0).is_ok_and(|of| of == id) {
                 gone("retries", self.retries.remove(&Shared(retry)))?;

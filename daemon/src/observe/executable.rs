@@ -18,8 +18,15 @@ use nix::{
     sys::stat::Mode,
 };
 
-use super::{ObserveError, call::Call, digest, identity, process::TaskDir};
-use crate::{bound::FileVersion, sys::descriptors};
+use super::{
+    ObserveError,
+    call::Call,
+    digest,
+    exchange::{self, Exchange, Reached},
+    identity,
+    process::TaskDir,
+};
+use crate::{bound::FileVersion, kernel::Tags, sys::descriptors};
 
 /// The executable, found and read.
 pub(super) struct Executable {
@@ -27,15 +34,28 @@ pub(super) struct Executable {
     pub(super) version: FileVersion,
     pub(super) names: Vec<Vec<u8>>,
     pub(super) interpreters: Interpreters,
+    /// Why the agent can have another file run in its place, where it can.
+    pub(super) exchange: Option<String>,
 }
 
 /// The interpreters of a script, nearest first, as path and identity.
 pub(super) type Interpreters = Vec<(Vec<u8>, FileKey)>;
 
 /// A file that a path led to.
-struct Place {
+pub(super) struct Place {
     file: OwnedFd,
-    key: FileKey,
+    pub(super) key: FileKey,
+}
+
+/// What is found out about an executable by its content.
+struct Content {
+    facts: FileFacts,
+    version: FileVersion,
+    interpreters: Interpreters,
+    /// The interpreters as the first lines name them; one that cannot be found without an identity.
+    named: Interpreters,
+    /// The kernel runs it by itself, and opens it once.
+    is_elf: bool,
 }
 
 /// As deep as the kernel follows interpreters (`exec_binprm`,
@@ -48,7 +68,15 @@ const FIRST_LINE: u64 = 256;
 /// `FUSE_SUPER_MAGIC` (<https://github.com/torvalds/linux/blob/v6.1/fs/fuse/inode.c>).
 const FUSE_MAGIC: u64 = 0x6573_5546;
 
-pub(super) fn find(task: &TaskDir, call: &Call, hold: &Hold) -> Result<Executable, ObserveError> {
+/// What a program begins with that the kernel runs without an interpreter, but for its loader.
+const ELF: &[u8] = b"\x7fELF";
+
+pub(super) fn find(
+    task: &TaskDir,
+    call: &Call,
+    hold: &Hold,
+    tags: &Tags,
+) -> Result<Executable, ObserveError> {
     let unreadable = |what: &str, cause: String| ObserveError::Unreadable { what: what.to_owned(), cause };
     // Not touched at all: a reader that waits for such a server cannot even be killed.
     if hold.fs_magic == FUSE_MAGIC {
@@ -56,6 +84,10 @@ pub(super) fn find(task: &TaskDir, call: &Call, hold: &Hold) -> Result<Executabl
     }
     let mut place = called(task, call).map_err(|cause| unreadable("the file that it called", cause))?;
     let mut names = vec![last_component(&call.path)];
+    let mut reached = match call.directory {
+        Some(fd) if call.path.first() != Some(&b'/') => Reached::ByDescriptor(fd),
+        _ => Reached::By(call.path.clone()),
+    };
     let mut rounds = 0;
     // The kernel half holds at the first listed file: the one called, or an interpreter after it.
     while place.key != hold.file {
@@ -66,6 +98,7 @@ pub(super) fn find(task: &TaskDir, call: &Call, hold: &Hold) -> Result<Executabl
         };
         place = at(task, &interpreter.path).map_err(|cause| unreadable("the script's interpreter", cause))?;
         names.clear();
+        reached = Reached::By(interpreter.path);
         rounds += 1;
     }
     let path = path_of(&place.file);
@@ -76,20 +109,22 @@ pub(super) fn find(task: &TaskDir, call: &Call, hold: &Hold) -> Result<Executabl
     names.retain(|name| !name.is_empty());
     names.sort();
     names.dedup();
-    let (facts, version, interpreters) = facts(task, &place, path)?;
-    Ok(Executable { facts, version, names, interpreters })
+    let Content { facts, version, interpreters, named, is_elf } = content(task, &place, path)?;
+    let mut exchange = exchange::by_mounts(hold);
+    if exchange.is_none() && !is_elf {
+        let looked_at = Exchange::new(task, hold, tags, &reached, &named)?;
+        exchange = looked_at.of_script(&reached, place.key, &named);
+    }
+    Ok(Executable { facts, version, names, interpreters, exchange })
 }
 
-fn facts(
-    task: &TaskDir,
-    place: &Place,
-    path: PathBuf,
-) -> Result<(FileFacts, FileVersion, Interpreters), ObserveError> {
+fn content(task: &TaskDir, place: &Place, path: PathBuf) -> Result<Content, ObserveError> {
     let unreadable = |cause: String| ObserveError::Unreadable { what: "the executable".to_owned(), cause };
     let file = reopen(&place.file).map_err(|cause| unreadable(cause.to_string()))?;
     let digest::Digested { sha256, metadata, version } =
         digest::settled(&file, place.key).map_err(|cause| unreadable(cause.to_string()))?;
-    let first = first_line(&place.file).map_err(|cause| unreadable(cause.to_string()))?;
+    let start = start(&place.file).map_err(|cause| unreadable(cause.to_string()))?;
+    let first = parse_first_line(&start);
     let interpreter = first.as_ref().map(|line| Alleged(line.whole.clone()));
     let facts = FileFacts {
         path: Alleged(path.into_os_string().as_bytes().to_vec()),
@@ -100,18 +135,23 @@ fn facts(
         size: metadata.size(),
         interpreter,
     };
-    let mut interpreters = Vec::new();
+    let (mut interpreters, mut named) = (Vec::new(), Vec::new());
     let mut next = first;
     while let Some(line) = next.take()
         && interpreters.len() < MAX_INTERPRETERS
     {
-        // One that cannot be found is none that could be covered; the kernel fails or refuses it.
-        let Ok(place) = at(task, &line.path) else { break };
+        // One that cannot be found is none that could be covered; the kernel fails or refuses it, unless the agent makes
+        // one meanwhile.
+        let Ok(place) = at(task, &line.path) else {
+            named.push((line.path, FileKey::default()));
+            break;
+        };
+        named.push((line.path, place.key));
         let path = path_of(&place.file).into_os_string().as_bytes().to_vec();
         interpreters.push((path, place.key));
         next = first_line(&place.file).unwrap_or_default();
     }
-    Ok((facts, version, interpreters))
+    Ok(Content { facts, version, interpreters, named, is_elf: start.starts_with(ELF) })
 }
 
 /// The file that the call names.
@@ -149,7 +189,7 @@ fn of_its_own(task: &TaskDir, path: &Path) -> PathBuf {
     own.map_or_else(|_| path.to_owned(), |rest| task.thread.join(rest))
 }
 
-fn identified(task: &TaskDir, file: nix::Result<OwnedFd>) -> Result<Place, String> {
+pub(super) fn identified(task: &TaskDir, file: nix::Result<OwnedFd>) -> Result<Place, String> {
     let file = file.map_err(|cause| cause.to_string())?;
     let mounts = task.thread.join("mountinfo");
     // The descriptor's mount is in the task's namespace, or in ours where a path led out of it.
@@ -182,9 +222,13 @@ struct FirstLine {
 }
 
 fn first_line(file: &OwnedFd) -> io::Result<Option<FirstLine>> {
+    Ok(parse_first_line(&start(file)?))
+}
+
+fn start(file: &OwnedFd) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
     reopen(file)?.take(FIRST_LINE).read_to_end(&mut start)?;
-    Ok(parse_first_line(&start))
+    Ok(start)
 }
 
 /// As `load_script` reads it (<https://github.com/torvalds/linux/blob/v6.1/fs/binfmt_script.c>).

@@ -29,6 +29,10 @@ use crate::{
 /// Nanoseconds of a clock tick in `/proc/PID/stat`.
 const TICK: u64 = 10_000_000;
 
+/// Why a script is refused that is found by another path than the one that was called.
+const NOT_AS_CALLED: &str = "the script's path could not be followed as it was called, so that it is not known whether the agent \
+     can exchange the script; refused: call it by a shorter, absolute path";
+
 /// Looks at a filed exec. `known` are the paths by which the rules know its file.
 pub(crate) fn observe_filed(
     hold: &Hold,
@@ -40,7 +44,7 @@ pub(crate) fn observe_filed(
     let task = TaskDir::of(hold).ok();
     let parent = task.as_ref().and_then(|task| task.stat().ok()).map(|stat| stat.parent);
     let parent = parent.or_else(|| still_there(filed.parent, hold).then_some(filed.parent));
-    let mut executable = find(task.as_ref(), parent, &filed, hold, known)?;
+    let mut executable = find(task.as_ref(), parent, &filed, hold, known, tags)?;
     if let Some(name) = filed.path.rsplit(|byte| *byte == b'/').next().filter(|name| !name.is_empty()) {
         executable.names.push(name.to_vec());
         executable.names.sort();
@@ -49,7 +53,7 @@ pub(crate) fn observe_filed(
     // By whichever process is in that directory now. Where neither is, nothing is shown.
     let of_parent = parent.map(first_thread);
     let mut either = task.iter().chain(of_parent.as_ref());
-    let cwd = either.find_map(|task| task.directory(hold).ok()).unwrap_or_default();
+    let cwd = either.find_map(|task| task.directory_path(hold).ok()).unwrap_or_default();
     let cgroup = task.as_ref().map(TaskDir::cgroup).unwrap_or_default();
     let facts = ExecFacts {
         agent: agent.clone(),
@@ -76,6 +80,7 @@ pub(crate) fn observe_filed(
         bound,
         names: executable.names,
         interpreters: executable.interpreters,
+        exchange: executable.exchange,
         loader_variables: Vec::new(),
     })
 }
@@ -96,24 +101,43 @@ fn find(
     filed: &Filed,
     hold: &Hold,
     known: &[Vec<u8>],
+    tags: &Tags,
 ) -> Result<Executable, ObserveError> {
     let parent = parent.map(first_thread);
     let own = TaskDir { thread: PathBuf::from("/proc/self") };
     let is_absolute = filed.path.first() == Some(&b'/');
     let as_called = task.into_iter().chain(parent.as_ref()).chain(is_absolute.then_some(&own));
     let as_called = as_called.map(|task| (task, called(&filed.path))).filter(|_| !filed.path.is_empty());
-    let as_known = known.iter().map(|path| (&own, call(path.clone(), None)));
     let mut failed = None;
-    for (task, call) in as_called.chain(as_known) {
-        match executable::find(task, &call, hold) {
+    for (task, call) in as_called {
+        match executable::find(task, &call, hold, tags) {
             Ok(executable) => return Ok(executable),
             Err(cause) => failed = failed.or(Some(cause)),
         }
     }
-    Err(failed.unwrap_or_else(|| {
-        let cause = "its path is too long, and no rule names the file by another".to_owned();
-        ObserveError::Unreadable { what: "the executable".to_owned(), cause }
-    }))
+    for path in known {
+        match executable::find(&own, &call(path.clone(), None), hold, tags) {
+            Ok(mut executable) => {
+                // By the way that rules know it, and not by the one that its interpreter will take.
+                if executable.facts.interpreter.is_some() {
+                    executable.exchange.get_or_insert_with(|| NOT_AS_CALLED.to_owned());
+                }
+                return Ok(executable);
+            }
+            Err(cause) => failed = failed.or(Some(cause)),
+        }
+    }
+    let unreadable = |cause: &str| {
+        Err(ObserveError::Unreadable { what: "the executable".to_owned(), cause: cause.to_owned() })
+    };
+    match failed {
+        // Of what is held the kernel half says so as well. What is filed outlives its process, and needs an answer.
+        Some(ObserveError::Gone) => {
+            unreadable("its process has ended, and nobody else's view of its path is known")
+        }
+        Some(cause) => Err(cause),
+        None => unreadable("its path is too long, and no rule names the file by another"),
+    }
 }
 
 /// The kernel's path of a call: `/dev/fd/N` and `/dev/fd/N/…` are those of execveat with a descriptor.

@@ -8,11 +8,13 @@
 mod call;
 mod digest;
 mod environment;
+mod exchange;
 mod executable;
 mod filing;
 mod identity;
 mod names;
 pub(crate) mod process;
+mod walk;
 pub(crate) mod workers;
 
 use holdpoint_abi::{FileKey, Hold, MAX_BOUND_BYTES};
@@ -45,6 +47,8 @@ pub(crate) struct Observed {
     pub(crate) bound: Bound,
     /// For a script: its interpreters, nearest first, as path and identity.
     pub(crate) interpreters: Vec<(Vec<u8>, FileKey)>,
+    /// Why the agent can have another file run in the name of the executable, where it can.
+    pub(crate) exchange: Option<String>,
     /// The names of the variables that decide which code the program runs.
     pub(crate) loader_variables: Vec<Vec<u8>>,
 }
@@ -93,7 +97,7 @@ pub(crate) fn observe(
 ) -> Result<Observed, ObserveError> {
     let task = process::TaskDir::of(hold)?;
     let call = call::read(&task)?;
-    let executable = executable::find(&task, &call, hold)?;
+    let executable = executable::find(&task, &call, hold, tags)?;
     let strings = Strings::of(key, &call.argv, &call.environment, &call.kernel_path());
     let too_long = || ObserveError::TooLong {
         what: "arguments, environment and path together",
@@ -101,7 +105,7 @@ pub(crate) fn observe(
     };
     let bound = Bound::new(strings.ok_or_else(too_long)?, executable.version);
     let environment = environment::read(&call.environment, config)?;
-    let cwd = task.directory(hold)?;
+    let cwd = task.directory_path(hold)?;
     let stat = task.stat()?;
     let cgroup = task.cgroup();
     let facts = ExecFacts {
@@ -128,6 +132,7 @@ pub(crate) fn observe(
         bound,
         names: executable.names,
         interpreters: executable.interpreters,
+        exchange: executable.exchange,
         loader_variables: environment.loader_variables,
     })
 }

@@ -2,7 +2,10 @@
 
 use std::{
     fs,
-    os::{fd::AsFd as _, unix::ffi::OsStringExt},
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::ffi::OsStringExt,
+    },
     path::PathBuf,
 };
 
@@ -65,24 +68,27 @@ impl TaskDir {
     }
 
     /// The working directory, where it is still that in which the thread was held.
-    ///
-    /// Path and identity are those of one descriptor, so that they belong together whenever the thread moves.
-    pub(super) fn directory(&self, hold: &Hold) -> Result<Vec<u8>, ObserveError> {
-        let unreadable =
-            |cause: String| ObserveError::Unreadable { what: "its working directory".to_owned(), cause };
+    pub(super) fn directory(&self, hold: &Hold) -> Result<OwnedFd, ObserveError> {
         let directory = open(&self.thread.join("cwd"), OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty());
         let directory = directory.map_err(|cause| match cause {
             // A thread that ends has no directory any more.
             Errno::ENOENT => ObserveError::Gone,
-            cause => unreadable(cause.to_string()),
+            cause => no_directory(cause.to_string()),
         })?;
-        let of = |read: Result<u64, IdentityError>| read.map_err(|error| unreadable(error.to_string()));
+        let of = |read: Result<u64, IdentityError>| read.map_err(|error| no_directory(error.to_string()));
         let found = (of(identity::inode_of(directory.as_fd()))?, of(identity::mount_of(directory.as_fd()))?);
         if found != (hold.shown.directory_ino, u64::from(hold.shown.directory_mount)) {
             return Err(ObserveError::Moved);
         }
-        let path = fs::read_link(descriptors::path_in("fd", directory.as_fd()));
-        path.map(|path| path.into_os_string().into_vec()).map_err(|cause| unreadable(cause.to_string()))
+        Ok(directory)
+    }
+
+    /// The path of the working directory, where it is still that in which the thread was held.
+    ///
+    /// Path and identity are those of one descriptor, so that they belong together whenever the thread moves.
+    pub(super) fn directory_path(&self, hold: &Hold) -> Result<Vec<u8>, ObserveError> {
+        let path = fs::read_link(descriptors::path_in("fd", self.directory(hold)?.as_fd()));
+        path.map(|path| path.into_os_string().into_vec()).map_err(|cause| no_directory(cause.to_string()))
     }
 
     pub(super) fn stat(&self) -> Result<Stat, ObserveError> {
@@ -93,6 +99,10 @@ impl TaskDir {
     pub(super) fn cgroup(&self) -> Vec<u8> {
         proc::cgroup(&self.read("cgroup").unwrap_or_default()).as_bytes().to_vec()
     }
+}
+
+fn no_directory(cause: String) -> ObserveError {
+    ObserveError::Unreadable { what: "its working directory".to_owned(), cause }
 }
 
 /// `stat` of a process.

@@ -21,6 +21,9 @@ pub(super) fn to(decision: &Decision, observed: &Observed, filed: bool) -> Optio
                 .to_owned(),
         );
     }
+    if observed.exchange.is_some() {
+        return observed.exchange.clone();
+    }
     let refused = |variable: &&Vec<u8>| decision.loader_variables.refuses(variable);
     let variable = observed.loader_variables.iter().find(refused)?;
     let who = decision.rule.as_deref().map_or_else(

@@ -1,6 +1,9 @@
 //! Who the current task is, and where: its credentials, namespaces and directories.
 
-use super::{Known, Pointer, read, task};
+use super::{
+    Known, Pointer, read,
+    task::{self, Task},
+};
 use crate::maps::{STANDING_OFFSETS, offset};
 
 /// Reads one field of [`STANDING_OFFSETS`], as [`offset`] does of the others.
@@ -96,6 +99,20 @@ pub fn namespaces(take: &mut impl FnMut(u64)) -> Option<()> {
     Some(())
 }
 
+/// The number of a task's mount namespace that no other one has. None where it has none any more: it ends.
+#[inline(always)]
+pub fn mounts(task: Task) -> Option<u64> {
+    read(mounts_of(task)?, standing_offset!(mnt_unique))
+}
+
+/// Whether it takes power over the host, and not over a user namespace below it, to mount in the current task's mount
+/// namespace.
+#[inline(always)]
+pub fn mounts_are_the_hosts() -> Option<bool> {
+    let space: Pointer = read(mounts_of(task::current())?, standing_offset!(mnt_user_ns))?;
+    Some(read::<i32>(space, offset!(user_ns_level))? == 0)
+}
+
 /// The working directory.
 ///
 /// A thread beside this one may change it just now, and what is read then is of both. That is none that anybody was shown.
@@ -127,6 +144,11 @@ fn at(path: u32) -> Option<Directory> {
         mount: read(mount, standing_offset!(mount_id))?,
         unique_mount: if unique == 0 { 0 } else { read(mount, unique)? },
     })
+}
+
+#[inline(always)]
+fn mounts_of(task: Task) -> Option<Pointer> {
+    read(read(task.cast_const().cast(), offset!(task_nsproxy))?, offset!(nsproxy_mnt_ns))
 }
 
 #[inline(always)]

@@ -36,6 +36,7 @@ holdpoint-test-agent VERB ARGUMENTS
   exec-with-handler PATH ARGUMENTS  the same with a handler for SIGCONT that restarts nothing
   exec-until-it-works N PATH ARGUMENTS  tries up to N times
   exec-large BYTES COUNT PATH     becomes the program, with COUNT arguments of BYTES bytes
+  interpret PATH ARGUMENTS        waits for a line, and becomes a shell that reads the script: as its interpreter
   exec-odd PATH                   becomes the program, with arguments that are no text
   exec-without-arguments PATH     becomes the program, with an empty list of arguments
   exec-exchanged WHAT PATH ARGUMENT  becomes the program; what it begins with is exchanged by a handler for SIGCONT
@@ -106,6 +107,7 @@ fn run() -> anyhow::Result<ExitCode> {
         "exec-with-handler" => exec::with_handler(rest(0)?),
         "exec-until-it-works" => exec::until_it_works(text(0)?.parse()?, rest(1)?),
         "exec-large" => exec::large(text(0)?.parse()?, text(1)?.parse()?, rest(2)?),
+        "interpret" => exec::as_interpreter(rest(0)?),
         "exec-odd" => exec::odd(rest(0)?),
         "exec-without-arguments" => exec::without_arguments(first()?),
         "exec-exchanged" => {

@@ -30,6 +30,7 @@ mod load;
 mod moved;
 mod observing;
 mod parents;
+mod paths;
 mod proof;
 mod races;
 mod reaching;
@@ -57,6 +58,7 @@ fn main() -> std::process::ExitCode {
         joined::TESTS,
         variables::TESTS,
         moved::TESTS,
+        paths::TESTS,
         files::TESTS,
         changing::TESTS,
         reading::TESTS,

@@ -3,10 +3,13 @@
 
 use std::{fs, path::Path, process::Command};
 
+use holdpoint_core::wire::RequestList;
+
 use crate::{
     runner::{Test, tests},
     support::{
         agent::Agent,
+        api::Client,
         cli::{User, holdpoint_as, run, shell},
         daemon,
         maps::NoRoomForAnswers,
@@ -121,7 +124,7 @@ fn under_the_unit_files_are_found_in_whatever_mount_they_are_called() {
          'mount --bind /usr/local/bin {root}/own && exec {root}/own/hp-dynamic 7'"
     );
     let home = "mkdir -m 700 /tmp/mine-$$ && cp /usr/local/bin/unlisted /tmp/mine-$$/hp-dynamic && /tmp/mine-$$/hp-dynamic 7";
-    for line in [&format!("{root}/bind/hp-dynamic 7"), &format!("{root}/overlay/hp-dynamic 7"), &own, home] {
+    for line in [&format!("{root}/bind/hp-dynamic 7"), &format!("{root}/overlay/hp-dynamic 7"), home] {
         unguarded_it_runs(line, "status 7");
         let agent = Agent::start(&["sh", "-c", &format!("{line}; echo \"status $?\"")]);
         let request = service::request(&agent);
@@ -129,6 +132,16 @@ fn under_the_unit_files_are_found_in_whatever_mount_they_are_called() {
         service::approve(&request);
         agent.said("status 7");
     }
+    // It is found in the agent's own namespace as well, and refused for what the agent can mount there.
+    unguarded_it_runs(&own, "status 7");
+    let said = Agent::start(&["sh", "-c", &format!("{own}; echo \"status $?\"")]).end();
+    assert!(said.output.contains("status 126"), "{said:?}");
+    let all = Client::connect().get::<RequestList>("/v1/requests?state=all&limit=10000").requests;
+    let notes: Vec<_> = all.into_iter().filter_map(|request| request.note).collect();
+    assert!(
+        notes.iter().any(|note| note.contains("a mount namespace of the agent's own making")),
+        "{notes:?}"
+    );
     shell(&format!("umount {root}/overlay {root}/bind && rm -rf {root} /tmp/mine-*"));
 }
 
