@@ -133,6 +133,8 @@ pub(crate) struct SoakOptions {
 pub(crate) enum SoakPart {
     /// Thousands of holds, one after the other and at once, and hundreds of deaths of the daemon.
     Holds,
+    /// Each protection left out in turn: the tests of it have to fail.
+    Without,
     /// Forks and execs from all sides: 6.1 as it comes, 6.12 with full preemption.
     Load,
     /// Thousands of attempts to exchange what was approved.

@@ -46,6 +46,7 @@ mod tags;
 mod upgrade;
 mod variables;
 mod volume;
+mod without;
 
 use runner::Test;
 
@@ -89,6 +90,7 @@ fn main() -> std::process::ExitCode {
         races::RACES,
         load::TESTS,
         load::LOAD_TESTS,
+        without::TESTS,
         service::TESTS,
         service::REBOOTED_TESTS,
         refusal::LSM_OFF,

@@ -30,6 +30,8 @@ pub(crate) enum Boot {
     Soak,
     /// As `Package`, after a reboot of that guest.
     Rebooted,
+    /// As `Normal`, for the tests of the tests, which take an hour.
+    Without,
     /// With the preemption that is the hardest for the kernel, for the load that takes minutes.
     Load,
     /// As `Normal`, for the races that take hours.
@@ -74,6 +76,7 @@ pub(crate) fn run(all: &[Test]) -> ExitCode {
         Ok("soak") => Boot::Soak,
         Ok("load") => Boot::Load,
         Ok("races") => Boot::Races,
+        Ok("without") => Boot::Without,
         Ok("rebooted") => Boot::Rebooted,
         Ok("normal") => Boot::Normal,
         other => {

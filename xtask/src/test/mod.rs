@@ -118,8 +118,12 @@ pub(crate) fn soak(options: &SoakOptions) -> anyhow::Result<ExitCode> {
     setup::run()?;
     let built = Built::for_the_vm()?;
     for kernel in wanted(options.kernel) {
-        for (part, name) in [(SoakPart::Holds, "soak"), (SoakPart::Load, "load"), (SoakPart::Races, "races")]
-        {
+        for (part, name) in [
+            (SoakPart::Holds, "soak"),
+            (SoakPart::Without, "without"),
+            (SoakPart::Load, "load"),
+            (SoakPart::Races, "races"),
+        ] {
             if !wants(part) {
                 continue;
             }
