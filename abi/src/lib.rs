@@ -78,7 +78,7 @@ pub struct FileKey {
 pub struct Listed {
     /// The generation of the rules that put it there.
     pub generation: u32,
-    /// `LISTED_HOLD` or `LISTED_REFUSE`. Anything else counts as `LISTED_HOLD`.
+    /// `LISTED_HOLD`, `LISTED_REFUSE` or `LISTED_MANY_NAMES`. Anything else counts as `LISTED_HOLD`.
     pub wait: u32,
 }
 
@@ -86,6 +86,9 @@ pub struct Listed {
 pub const LISTED_HOLD: u32 = 0x484f_4c44;
 /// A listed program that fails with EPERM at once, and passes once when tried again after approval.
 pub const LISTED_REFUSE: u32 = 0x5245_4655;
+/// Of files alone: no listed program, but one that becomes a listed one by the name in its arguments. It is kept as listed
+/// ones are, and its exec is looked at once more at commit.
+pub const LISTED_MANY_NAMES: u32 = 0x4d41_4e59;
 
 /// What is kept of each thread of an agent's: value of the `tasks` map, keyed by the address of its `task_struct`.
 ///
@@ -95,8 +98,8 @@ pub const LISTED_REFUSE: u32 = 0x5245_4655;
 pub struct TaskState {
     /// The agent's number. Never zero in a tagged task; a tag is never taken off. Zero in one that may become tagged.
     pub agent: u32,
-    /// Zero for now.
-    pub flags: u32,
+    /// What is known of the exec that is under way: `MARK_*` bits. Those that an exec which failed has left are worth nothing.
+    pub marks: u32,
     /// The hold in which this thread waits, or zero.
     pub hold: u64,
     /// The hold whose allowance let the current execve pass the first check. Used up at commit.
@@ -135,6 +138,9 @@ pub struct TaskState {
     /// Zero; room for later versions.
     pub spare: [u64; 2],
 }
+
+/// The program is one of many names: at commit it is looked at which one its arguments give it.
+pub const MARK_MANY_NAMES: u32 = 1;
 
 /// Entries of the `tasks` map: threads of all agents together, some 6 MiB of the kernel's memory.
 ///

@@ -82,7 +82,6 @@ pub fn forked(ctx: &BtfTracePointContext) {
 /// What a child has of its parent.
 #[inline(always)]
 pub fn inherit(parent: &TaskState, child: &mut TaskState) {
-    child.flags = parent.flags;
     child.agent = parent.agent;
 }
 

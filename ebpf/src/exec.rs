@@ -8,8 +8,9 @@ use aya_ebpf::{
 };
 use holdpoint_abi::{
     Allowance, CAUSE_CONTENT, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_VERDICT, Counter,
-    Doorbell, FileKey, Hold, LISTED_REFUSE, MATCHED_CALLED, MATCHED_FILE, MATCHED_NAME, Name, PHASE_GONE,
-    PHASE_HELD, PHASE_REFUSED, RING_HELD, TaskState, VERDICT_ALLOW, VERDICT_DENY,
+    Doorbell, FileKey, Hold, LISTED_MANY_NAMES, LISTED_REFUSE, MARK_MANY_NAMES, MATCHED_CALLED, MATCHED_FILE,
+    MATCHED_NAME, Name, PHASE_GONE, PHASE_HELD, PHASE_REFUSED, RING_HELD, TaskState, VERDICT_ALLOW,
+    VERDICT_DENY,
 };
 
 use crate::{
@@ -73,6 +74,7 @@ fn agent_executes(state: &mut TaskState, bprm: Known, name: &mut Text) -> i32 {
     if !interpreter {
         // A failed execve before this one must leave nothing behind.
         state.passing = 0;
+        state.marks = 0;
         if state.hold != 0 {
             // An interpreter, should it be what is held, comes with other arguments before these.
             bound::remember(state, bprm);
@@ -99,7 +101,7 @@ fn agent_executes(state: &mut TaskState, bprm: Known, name: &mut Text) -> i32 {
             };
         }
     }
-    let found = match find(bprm, name) {
+    let found = match find(state, bprm, name) {
         Ok(None) => return 0,
         Ok(Some(found)) => found,
         Err(Unreadable) => return refuse(Counter::RefusedUnreadable),
@@ -222,11 +224,21 @@ struct Unreadable;
 
 /// Looks for the exec in the lists: by inode, by the file's own name, and by the name it was called by. The name is a
 /// place for the one that is listed.
+///
+/// A program of many names is not listed by its inode. Where no name of this exec is listed either, its arguments are looked
+/// at when it is committed.
 #[inline(always)]
-fn find(bprm: Known, name: &mut Text) -> Result<Option<Match<'_>>, Unreadable> {
+fn find<'a>(state: &mut TaskState, bprm: Known, name: &'a mut Text) -> Result<Option<Match<'a>>, Unreadable> {
     let executed = bprm::file(bprm).ok_or(Unreadable)?;
     let key = file::key(executed).ok_or(Unreadable)?;
-    let (matched, listed) = if let Some(listed) = lists::file(key) {
+    let by_inode = match lists::file(key) {
+        Some(listed) if listed.wait == LISTED_MANY_NAMES => {
+            state.marks |= MARK_MANY_NAMES;
+            None
+        }
+        listed => listed,
+    };
+    let (matched, listed) = if let Some(listed) = by_inode {
         name.clear();
         (MATCHED_FILE, listed)
     } else {

@@ -268,7 +268,7 @@ fn address(task: Task) -> u64 {
 /// What a task begins with. A static: on the stack it would have to be written first.
 static NEW: TaskState = TaskState {
     agent: 0,
-    flags: 0,
+    marks: 0,
     hold: 0,
     passing: 0,
     run: 0,

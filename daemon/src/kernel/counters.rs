@@ -76,6 +76,10 @@ pub(crate) fn describe(counter: C) -> (&'static str, &'static str) {
             "refused_moved",
             "execs refused or killed because user, namespaces, directory or root changed while they were held",
         ),
+        C::KilledNamed => (
+            "killed_named",
+            "processes killed at commit, whose arguments made a listed program of one of many names",
+        ),
     }
 }
 
@@ -134,6 +138,7 @@ pub(super) const ALL: [C; holdpoint_abi::COUNTER_COUNT] = [
     C::PlaceRefused,
     C::CgroupRefused,
     C::RefusedMoved,
+    C::KilledNamed,
 ];
 
 #[cfg(test)]

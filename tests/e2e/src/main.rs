@@ -25,6 +25,7 @@ mod filed;
 mod files;
 mod flood;
 mod joined;
+mod kinds;
 mod lifecycle;
 mod load;
 mod moved;
@@ -61,6 +62,7 @@ fn main() -> std::process::ExitCode {
         reading::TESTS,
         altering::TESTS,
         attacks::TESTS,
+        kinds::TESTS,
         reaching::TESTS,
         access::TESTS,
         tags::TESTS,
