@@ -141,6 +141,10 @@ pub struct TaskState {
 
 /// The program is one of many names: at commit it is looked at which one its arguments give it.
 pub const MARK_MANY_NAMES: u32 = 1;
+/// Its file lies on an overlay, and stands on a listed one.
+pub const MARK_BELOW: u32 = 2;
+/// What its file stands on could not be read.
+pub const MARK_UNREADABLE: u32 = 4;
 
 /// Entries of the `tasks` map: threads of all agents together, some 6 MiB of the kernel's memory.
 ///

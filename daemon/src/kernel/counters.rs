@@ -80,6 +80,10 @@ pub(crate) fn describe(counter: C) -> (&'static str, &'static str) {
             "killed_named",
             "processes killed at commit, whose arguments made a listed program of one of many names",
         ),
+        C::RefusedBelow => (
+            "refused_below",
+            "execs of agents of files on an overlay that are not listed, and stand on one that is",
+        ),
     }
 }
 
@@ -139,6 +143,7 @@ pub(super) const ALL: [C; holdpoint_abi::COUNTER_COUNT] = [
     C::CgroupRefused,
     C::RefusedMoved,
     C::KilledNamed,
+    C::RefusedBelow,
 ];
 
 #[cfg(test)]

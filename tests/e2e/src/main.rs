@@ -14,6 +14,7 @@ mod altering;
 mod attaching;
 mod attacks;
 mod bad_input;
+mod below;
 mod canary;
 mod changing;
 mod crashes;
@@ -63,6 +64,7 @@ fn main() -> std::process::ExitCode {
         altering::TESTS,
         attacks::TESTS,
         kinds::TESTS,
+        below::TESTS,
         reaching::TESTS,
         access::TESTS,
         tags::TESTS,
