@@ -68,9 +68,13 @@ pub enum Counter {
     /// Held execs refused or killed because user, namespaces, working directory or root were not those with which they were
     /// held.
     RefusedMoved = 30,
+    /// Processes killed at commit because their arguments made a listed program of one of many names, or could not be read.
+    KilledNamed = 31,
+    /// Execs of files on an overlay refused because what they stand on is listed and they are not.
+    RefusedBelow = 32,
 }
 
 /// How many of the entries of the `counters` map are in use.
-pub const COUNTER_COUNT: usize = 31;
+pub const COUNTER_COUNT: usize = 33;
 /// Entries of the `counters` map: with room, so that a version with more counters can adopt it.
 pub const COUNTER_SLOTS: usize = 64;

@@ -78,7 +78,7 @@ pub struct FileKey {
 pub struct Listed {
     /// The generation of the rules that put it there.
     pub generation: u32,
-    /// `LISTED_HOLD` or `LISTED_REFUSE`. Anything else counts as `LISTED_HOLD`.
+    /// `LISTED_HOLD`, `LISTED_REFUSE` or `LISTED_MANY_NAMES`. Anything else counts as `LISTED_HOLD`.
     pub wait: u32,
 }
 
@@ -86,10 +86,13 @@ pub struct Listed {
 pub const LISTED_HOLD: u32 = 0x484f_4c44;
 /// A listed program that fails with EPERM at once, and passes once when tried again after approval.
 pub const LISTED_REFUSE: u32 = 0x5245_4655;
+/// Of files alone: no listed program, but one that becomes a listed one by the name in its arguments. It is kept as listed
+/// ones are, and its exec is looked at once more at commit.
+pub const LISTED_MANY_NAMES: u32 = 0x4d41_4e59;
 
 /// What is kept of each thread of an agent's: value of the `tasks` map, keyed by the address of its `task_struct`.
 ///
-/// The layout outlives an upgrade of the daemon, hence the spare words.
+/// The layout outlives an upgrade of the daemon, hence the spare word.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TaskState {
@@ -134,9 +137,20 @@ pub struct TaskState {
     pub letting: u32,
     /// One once the thread has ended. It may be there for a while, as a zombie.
     pub ended: u32,
+    /// What is known of the exec that is under way: `MARK_*` bits. Those that an exec which failed has left are worth nothing.
+    pub marks: u32,
+    /// Zero.
+    pub pad: u32,
     /// Zero; room for later versions.
-    pub spare: [u64; 2],
+    pub spare: u64,
 }
+
+/// The program is one of many names: at commit it is looked at which one its arguments give it.
+pub const MARK_MANY_NAMES: u32 = 1;
+/// Its file lies on an overlay, and stands on a listed one.
+pub const MARK_BELOW: u32 = 2;
+/// What its file stands on could not be read.
+pub const MARK_UNREADABLE: u32 = 4;
 
 /// Entries of the `tasks` map: threads of all agents together, some 6 MiB of the kernel's memory.
 ///

@@ -132,6 +132,10 @@ pub struct Offsets {
     pub mount_mnt: u32,
     /// `mount.mnt_parent`.
     pub mount_parent: u32,
+    /// `file.private_data`.
+    pub file_private: u32,
+    /// One where an overlay's file has there what has the file below as its first field, and not that file itself: from 6.13.
+    pub overlay_indirect: u32,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 63 * 4);
+const _: () = assert!(size_of::<Offsets>() == 65 * 4);

@@ -2,8 +2,8 @@
 
 use aya_ebpf::{helpers::generated::bpf_send_signal, programs::LsmContext};
 use holdpoint_abi::{
-    CANARY_AGENT, CAUSE_ARGUMENTS, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_USED, Counter, Hold, PHASE_GONE,
-    PHASE_HELD, PHASE_KILLED, PHASE_REPLACED, PHASE_RUNNING, TaskState, VERDICT_ALLOW,
+    CANARY_AGENT, CAUSE_ARGUMENTS, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_USED, Counter, Hold, MARK_MANY_NAMES,
+    PHASE_GONE, PHASE_HELD, PHASE_KILLED, PHASE_REPLACED, PHASE_RUNNING, TaskState, VERDICT_ALLOW,
 };
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     guard::is_left_out,
     holds,
     kernel::{Known, signal::SIGKILL, task},
-    retry, standing,
+    named, retry, standing,
     tag::{self, Tag},
     variables,
 };
@@ -43,6 +43,9 @@ fn committed(state: &mut TaskState, bprm: Known) {
         {
             holds::take_answer(waiting);
             holds::enter(waiting, hold, PHASE_GONE, 0);
+        }
+        if state.marks & MARK_MANY_NAMES != 0 && named::is_refused(state, bprm) {
+            send_kill();
         }
         return;
     }
@@ -118,6 +121,11 @@ fn is_let_live(state: &TaskState) -> bool {
 #[inline(always)]
 fn kill() {
     count::add(Counter::Killed);
+    send_kill();
+}
+
+#[inline(always)]
+fn send_kill() {
     // SAFETY: the helper has no preconditions. It runs for the current task, with interrupts on: the signal
     // is pending before the new program's first instruction.
     let _sent = unsafe { bpf_send_signal(SIGKILL) };

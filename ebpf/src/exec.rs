@@ -8,14 +8,15 @@ use aya_ebpf::{
 };
 use holdpoint_abi::{
     Allowance, CAUSE_CONTENT, CAUSE_CORRUPT, CAUSE_EXPIRED, CAUSE_INTERPRETER, CAUSE_VERDICT, Counter,
-    Doorbell, FileKey, Hold, LISTED_REFUSE, MATCHED_CALLED, MATCHED_FILE, MATCHED_NAME, Name, PHASE_GONE,
-    PHASE_HELD, PHASE_REFUSED, RING_HELD, TaskState, VERDICT_ALLOW, VERDICT_DENY,
+    Doorbell, FileKey, Hold, LISTED_MANY_NAMES, LISTED_REFUSE, MARK_BELOW, MARK_MANY_NAMES, MARK_UNREADABLE,
+    MATCHED_CALLED, MATCHED_FILE, MATCHED_NAME, Name, PHASE_GONE, PHASE_HELD, PHASE_REFUSED, RING_HELD,
+    TaskState, VERDICT_ALLOW, VERDICT_DENY,
 };
 
 use crate::{
     agents::{self, Becomes},
     bound, count,
-    guard::trace,
+    guard::{self, Attempt, below, trace},
     holds,
     kernel::{
         Known, bprm, file,
@@ -73,10 +74,14 @@ fn agent_executes(state: &mut TaskState, bprm: Known, name: &mut Text) -> i32 {
     if !interpreter {
         // A failed execve before this one must leave nothing behind.
         state.passing = 0;
+        state.marks = 0;
         if state.hold != 0 {
             // An interpreter, should it be what is held, comes with other arguments before these.
             bound::remember(state, bprm);
         }
+    } else {
+        // What the script stands on is nothing that its interpreter does.
+        state.marks &= MARK_MANY_NAMES;
     }
     // A hold ends by its answer, whatever the lists say by then: a reload may have taken the program out of them.
     if state.passing == 0
@@ -99,10 +104,11 @@ fn agent_executes(state: &mut TaskState, bprm: Known, name: &mut Text) -> i32 {
             };
         }
     }
-    let found = match find(bprm, name) {
+    let found = match find(state, bprm, name) {
         Ok(None) => return 0,
         Ok(Some(found)) => found,
-        Err(Unreadable) => return refuse(Counter::RefusedUnreadable),
+        Err(NoAnswer::Unreadable) => return refuse(Counter::RefusedUnreadable),
+        Err(NoAnswer::Below(file)) => return refuse_below(state.agent, &file, name),
     };
     if !trace::may_execute(state, bprm) {
         return EPERM;
@@ -123,6 +129,13 @@ fn agent_executes(state: &mut TaskState, bprm: Known, name: &mut Text) -> i32 {
         return retry::attempt(state, &found, bprm);
     }
     begin(state, &found)
+}
+
+/// A function of its own, since the check has no room left on its stack for what is told.
+#[inline(never)]
+fn refuse_below(agent: u32, file: &FileKey, name: &Text) -> i32 {
+    let attempt = Attempt { agent, target: 0, file: *file, name: *name.as_name() };
+    guard::refuse(Counter::RefusedBelow, &attempt)
 }
 
 /// The script had an allowance, and its interpreter is listed as well.
@@ -217,34 +230,79 @@ pub fn refuse(counter: Counter) -> i32 {
     EPERM
 }
 
-/// The file's identity or name could not be read. Doubt refuses.
-struct Unreadable;
+/// Why it cannot be said whether an exec is listed.
+enum NoAnswer {
+    /// The file's identity or name could not be read. Doubt refuses.
+    Unreadable,
+    /// An overlay shows a listed file under names of which none is listed.
+    Below(FileKey),
+}
+
+const UNREADABLE: NoAnswer = NoAnswer::Unreadable;
 
 /// Looks for the exec in the lists: by inode, by the file's own name, and by the name it was called by. The name is a
 /// place for the one that is listed.
+///
+/// A program of many names is not listed by its inode. Where no name of this exec is listed either, its arguments are looked
+/// at when it is committed.
 #[inline(always)]
-fn find(bprm: Known, name: &mut Text) -> Result<Option<Match<'_>>, Unreadable> {
-    let executed = bprm::file(bprm).ok_or(Unreadable)?;
-    let key = file::key(executed).ok_or(Unreadable)?;
-    let (matched, listed) = if let Some(listed) = lists::file(key) {
+fn find<'a>(state: &mut TaskState, bprm: Known, name: &'a mut Text) -> Result<Option<Match<'a>>, NoAnswer> {
+    let executed = bprm::file(bprm).ok_or(UNREADABLE)?;
+    let key = file::key(executed).ok_or(UNREADABLE)?;
+    if below::can_be(key.dev) {
+        state.marks = state.marks & MARK_MANY_NAMES | below::marks(executed);
+    }
+    let by_inode = lists::file(key).filter(|listed| listed.wait != LISTED_MANY_NAMES || is_noted(state));
+    let (matched, listed) = if let Some(listed) = by_inode {
         name.clear();
         (MATCHED_FILE, listed)
     } else {
-        let length = file::name(executed, name).ok_or(Unreadable)?;
+        let length = file::name(executed, name).ok_or(UNREADABLE)?;
         if let Some(listed) = lists::name(name) {
             (MATCHED_NAME, listed)
         } else {
             let mut tail = MaybeUninit::uninit();
             let tail = text::begin(&mut tail);
             // The path as called names the first file, not the interpreters that come after it.
-            if bprm::is_interpreter(bprm) || bprm::is_called(bprm, name, length, tail).ok_or(Unreadable)? {
-                return Ok(None);
+            if bprm::is_interpreter(bprm) || bprm::is_called(bprm, name, length, tail).ok_or(UNREADABLE)? {
+                return by_what_is_below(state, key);
             }
-            bprm::called_name(bprm, name, tail).ok_or(Unreadable)?;
-            let Some(listed) = lists::name(name) else { return Ok(None) };
+            bprm::called_name(bprm, name, tail).ok_or(UNREADABLE)?;
+            let Some(listed) = lists::name(name) else {
+                return by_what_is_below(state, key);
+            };
             (MATCHED_CALLED, listed)
         }
     };
-    let fs_magic = file::fs_magic(executed).ok_or(Unreadable)?;
+    // What stands on a listed file is none that only has the name of one.
+    let matched = if marks(state) & MARK_BELOW != 0 { MATCHED_FILE } else { matched };
+    let fs_magic = file::fs_magic(executed).ok_or(UNREADABLE)?;
     Ok(Some(Match { matched, file: key, name: name.as_name(), fs_magic, wait: listed.wait }))
+}
+
+/// Notes for the commit that the file is a program of many names. It is not listed itself.
+#[inline(always)]
+fn is_noted(state: &mut TaskState) -> bool {
+    state.marks |= MARK_MANY_NAMES;
+    false
+}
+
+/// The marks, as they are in the map. Of a value there the verifier knows nothing, and does not follow each way to it.
+#[inline(always)]
+fn marks(state: &TaskState) -> u32 {
+    // SAFETY: the field of a reference.
+    unsafe { core::ptr::read_volatile(&raw const state.marks) }
+}
+
+/// Neither the file nor one of its names is listed.
+#[inline(always)]
+fn by_what_is_below<'a>(state: &TaskState, file: FileKey) -> Result<Option<Match<'a>>, NoAnswer> {
+    let marks = marks(state);
+    if marks & (MARK_BELOW | MARK_UNREADABLE) == 0 {
+        Ok(None)
+    } else if marks & MARK_UNREADABLE != 0 {
+        Err(NoAnswer::Unreadable)
+    } else {
+        Err(NoAnswer::Below(file))
+    }
 }

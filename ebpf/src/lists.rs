@@ -22,7 +22,7 @@ pub fn inode(ino: u64, key: impl FnOnce() -> FileKey) -> Option<&'static Listed>
     if LISTED_BITS.get(0).is_some_and(|bits| bits.inodes[word] & bit == 0) {
         return None;
     }
-    // SAFETY: the daemon writes whole entries; one that is just being replaced has one of the two waits.
+    // SAFETY: the daemon writes whole entries; one that is just being replaced has one of the waits.
     unsafe { FILES.get(key()) }
 }
 

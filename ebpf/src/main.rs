@@ -26,6 +26,7 @@ mod kernel;
 mod life;
 mod lists;
 mod maps;
+mod named;
 mod retry;
 mod socket;
 mod standing;

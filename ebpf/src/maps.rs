@@ -180,6 +180,8 @@ const NO_OFFSETS: Offsets = Offsets {
     vfsmount_flags: 0,
     mount_mnt: 0,
     mount_parent: 0,
+    file_private: 0,
+    overlay_indirect: 0,
 };
 
 const NO_STANDING_OFFSETS: StandingOffsets = StandingOffsets {

@@ -285,5 +285,7 @@ static NEW: TaskState = TaskState {
     waited_at: 0,
     letting: 0,
     ended: 0,
-    spare: [0; 2],
+    marks: 0,
+    pad: 0,
+    spare: 0,
 };

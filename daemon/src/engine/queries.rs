@@ -204,6 +204,7 @@ impl Engine {
             rules = count,
             files = self.rules.files.len(),
             names = self.rules.names.len(),
+            many_names = self.rules.many_names.len(),
             "rules are in force"
         );
         Ok(Reloaded { rules: count, warnings })

@@ -10,7 +10,7 @@ use std::{
 };
 
 use aya::maps::{MapData, RingBuf};
-use holdpoint_abi::{Doorbell, LISTED_HOLD, Listed};
+use holdpoint_abi::{Doorbell, LISTED_HOLD, LISTED_MANY_NAMES, Listed};
 use holdpoint_core::{
     id::HoldId,
     record::{self, Filed},
@@ -293,6 +293,8 @@ impl Engine {
         let generation = self.lists_generation();
         let files =
             rules.files.keys().map(|key| (*key, Listed { generation, wait: rules.wait_of_file(*key) }));
+        let many = Listed { generation, wait: LISTED_MANY_NAMES };
+        let files = files.chain(rules.many_names.iter().map(|key| (*key, many)));
         let names =
             rules.names.iter().map(|name| (*name, Listed { generation, wait: rules.wait_of_name(name) }));
         // After the rules' own, should one of them have that name.

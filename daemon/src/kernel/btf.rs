@@ -113,6 +113,9 @@ pub(crate) fn offsets(btf: &[u8]) -> Result<Offsets, BtfError> {
         vfsmount_flags: at("vfsmount", "mnt_flags")?,
         mount_mnt: at("mount", "mnt")?,
         mount_parent: at("mount", "mnt_parent")?,
+        file_private: at("file", "private_data")?,
+        // Not in this BTF: overlayfs is a module as a rule.
+        overlay_indirect: 0,
     })
 }
 

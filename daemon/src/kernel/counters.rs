@@ -76,6 +76,14 @@ pub(crate) fn describe(counter: C) -> (&'static str, &'static str) {
             "refused_moved",
             "execs refused or killed because user, namespaces, directory or root changed while they were held",
         ),
+        C::KilledNamed => (
+            "killed_named",
+            "processes killed at commit, whose arguments made a listed program of one of many names",
+        ),
+        C::RefusedBelow => (
+            "refused_below",
+            "execs of agents of files on an overlay that are not listed, and stand on one that is",
+        ),
     }
 }
 
@@ -134,6 +142,8 @@ pub(super) const ALL: [C; holdpoint_abi::COUNTER_COUNT] = [
     C::PlaceRefused,
     C::CgroupRefused,
     C::RefusedMoved,
+    C::KilledNamed,
+    C::RefusedBelow,
 ];
 
 #[cfg(test)]

@@ -72,6 +72,10 @@ const PROGRAMS: [(&str, Hook); 37] = [
 
 type Versions = (Bound<(u32, u32)>, Bound<(u32, u32)>);
 
+/// From this version an overlay's file has a structure of its own
+/// (`ovl_file`, <https://github.com/torvalds/linux/blob/v6.13/fs/overlayfs/file.c>).
+const OVERLAY_INDIRECT: (u32, u32) = (6, 13);
+
 const fn since(version: (u32, u32)) -> Versions {
     (Bound::Included(version), Bound::Unbounded)
 }
@@ -156,7 +160,9 @@ pub(crate) fn open(pins: &Pins, object: &Path) -> Result<Gate, KernelError> {
         Found::Nothing => {}
     }
     let types = read(Path::new("/sys/kernel/btf/vmlinux"))?;
-    let offsets = Shared(btf::offsets(&types)?);
+    // Of a kernel without a version, agents' execs on an overlay are refused.
+    let indirect = preflight::kernel_version().is_some_and(|kernel| kernel >= OVERLAY_INDIRECT);
+    let offsets = Shared(Offsets { overlay_indirect: u32::from(indirect), ..btf::offsets(&types)? });
     let standing = Shared(btf::standing_offsets(&types)?);
     let replaces = found == Found::Replaceable;
     if !replaces {

@@ -1,6 +1,10 @@
 //! Files that changed: what the rules in force are about now.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use holdpoint_abi::{FileKey, MAX_FILES};
 use holdpoint_core::{
@@ -21,6 +25,7 @@ pub(crate) struct Found {
     /// The rules by which it was found. They may have been replaced meanwhile.
     pub(crate) policy: Arc<Policy>,
     files: HashMap<FileKey, Vec<Vec<u8>>>,
+    many_names: HashSet<FileKey>,
     /// With nothing but executables.
     agents: Agents,
     /// Where a change would make it mean something else.
@@ -44,9 +49,15 @@ pub(crate) fn find_again(policy: &Arc<Policy>, declared: &[Declared]) -> Result<
     };
     let (listing, silent) = silence::around(work).map_err(RulesError::Look)?;
     let listing = listing?;
-    let directories = listing.directories;
     let agents = Agents::executables_of(declared);
-    Ok(Found { policy: Arc::clone(policy), files: listing.files, agents, directories, silent })
+    Ok(Found {
+        policy: Arc::clone(policy),
+        files: listing.files,
+        many_names: listing.many_names,
+        agents,
+        directories: listing.directories,
+        silent,
+    })
 }
 
 fn executables(declared: &[Declared]) -> Vec<PathBuf> {
@@ -71,7 +82,10 @@ impl Rules {
             .filter(|(key, paths)| !files.contains_key(*key) && !self.allows(paths))
             .map(|(key, paths)| (*key, paths.clone()))
             .collect();
-        if files.len() + stale.len() <= MAX_FILES {
+        // Nothing is allowed by one of these.
+        let mut many_names = found.many_names;
+        many_names.extend(&self.many_names);
+        if files.len() + stale.len() + many_names.len() <= MAX_FILES {
             files.extend(stale);
         } else {
             let (now, before) = (files.len(), stale.len());
@@ -80,13 +94,14 @@ impl Rules {
                 before, "no room for all inodes that were ever listed; those without a path are forgotten"
             );
         }
+        many_names.retain(|key| !files.contains_key(key));
         let agents = Agents {
             files: found.agents.files,
             places: found.agents.places,
             warnings: Vec::new(),
             ..self.agents.clone()
         };
-        if files == self.files && agents.finds_as(&self.agents) {
+        if files == self.files && many_names == self.many_names && agents.finds_as(&self.agents) {
             return None;
         }
         let (config, policy) = (Arc::clone(&self.config), Arc::clone(&self.policy));
@@ -94,6 +109,7 @@ impl Rules {
             config,
             policy,
             files,
+            many_names,
             names: self.names.clone(),
             agents,
             silent: found.silent,

@@ -1,7 +1,9 @@
 //! From rules to what the kernel half looks for: names, and inodes of the files that are there now.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
+    fs::File,
+    io::Read as _,
     os::{fd::AsFd, unix::ffi::OsStrExt, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -27,6 +29,8 @@ use crate::observe::key_of;
 #[derive(Default)]
 pub(super) struct Listing {
     pub(super) files: HashMap<FileKey, Vec<Vec<u8>>>,
+    /// Programs that become a listed one by the name in their arguments.
+    pub(super) many_names: HashSet<FileKey>,
     pub(super) names: Vec<Name>,
     pub(super) directories: Directories,
     pub(super) warnings: Vec<Diagnostic>,
@@ -59,10 +63,15 @@ pub(super) fn list(policy: &Policy, walk: &Walk) -> Result<Listing, RulesError> 
             let name = std::ffi::OsStr::from_bytes(name);
             let path = Path::new(directory).join(name);
             listing.directories.name(&resolved, name);
-            // A link to a file of another name is one program of several in one file: the name decides.
-            let target = walk.goes_to(&path).then(|| path.canonicalize().ok()).flatten();
-            if target.is_some_and(|target| target.file_name() == path.file_name()) {
+            let Some(target) = walk.goes_to(&path).then(|| path.canonicalize().ok()).flatten() else {
+                continue;
+            };
+            if target.file_name() == path.file_name() {
                 listing.add(&path, walk);
+            } else {
+                // One program of several in one file: the name decides.
+                listing.directories.path(&path, walk);
+                listing.add_many_names(&target, walk);
             }
         }
     }
@@ -100,10 +109,11 @@ pub(super) fn list(policy: &Policy, walk: &Walk) -> Result<Listing, RulesError> 
     }
     let names: BTreeSet<Vec<u8>> = policy.names().into_iter().chain(policy.candidate_names()).collect();
     listing.names = names.iter().filter_map(|name| padded(name)).collect();
-    if listing.files.len() > MAX_FILES || listing.names.len() > MAX_NAMES {
+    listing.many_names.retain(|key| !listing.files.contains_key(key));
+    if listing.files.len() + listing.many_names.len() > MAX_FILES || listing.names.len() > MAX_NAMES {
         let message = format!(
             "the rules are about {} files and {} names; there is room for {MAX_FILES} and {MAX_NAMES}",
-            listing.files.len(),
+            listing.files.len() + listing.many_names.len(),
             listing.names.len()
         );
         return Err(RulesError::Wrong(vec![Diagnostic::of_file(Severity::Error, "policies.d", message)]));
@@ -124,6 +134,26 @@ impl Listing {
             known.push(path);
         }
         true
+    }
+
+    /// Notes a program to which a link of a listed name leads. Not a script, which sees the name of the link that was called
+    /// and nothing else.
+    fn add_many_names(&mut self, target: &Path, walk: &Walk) {
+        if walk.goes_to(target)
+            && let Some(key) = executable_key(target)
+            && is_machine_code(target)
+        {
+            self.many_names.insert(key);
+        }
+    }
+}
+
+/// Whether a file begins as an ELF file does. One that cannot be read is taken for one.
+fn is_machine_code(path: &Path) -> bool {
+    let mut first = [0; 4];
+    match File::open(path).and_then(|mut file| file.read_exact(&mut first)) {
+        Ok(()) => first == *b"\x7fELF",
+        Err(cause) => cause.kind() != std::io::ErrorKind::UnexpectedEof,
     }
 }
 

@@ -9,7 +9,7 @@ mod objection;
 mod silence;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -17,6 +17,7 @@ use std::{
 
 use holdpoint_abi::{FileKey, Hold, LISTED_HOLD, LISTED_REFUSE, MATCHED_FILE, Name, PHASE_FILED};
 use holdpoint_core::{
+    alleged::Alleged,
     config::Config,
     diagnostic::{Diagnostic, Severity},
     policy::{Action, Decision, Exec, Policy, Wait},
@@ -41,6 +42,8 @@ pub(crate) struct Rules {
     pub(crate) policy: Arc<Policy>,
     /// Files that the kernel half looks for, each with the paths by which rules know it.
     pub(crate) files: HashMap<FileKey, Vec<Vec<u8>>>,
+    /// Files that are not listed, and become a listed program by the name in their arguments.
+    pub(crate) many_names: HashSet<FileKey>,
     /// Names that the kernel half looks for.
     pub(crate) names: Vec<Name>,
     /// Whose processes are agents' without asking for it.
@@ -101,6 +104,7 @@ pub(crate) fn load(config: &Arc<Config>) -> Result<Rules, RulesError> {
         config: Arc::clone(config),
         policy,
         files: listing.files,
+        many_names: listing.many_names,
         names: listing.names,
         agents,
         silent,
@@ -149,7 +153,7 @@ impl Rules {
     pub(crate) fn rule(&self, hold: &Hold, observed: &Observed) -> Ruling {
         let path = observed.facts.executable.path.0.as_slice();
         let own = self.decide(hold.file, path, &observed.names);
-        let mut decision = match own {
+        let mut decision = match stricter(own, self.by_arguments(hold.file, observed)) {
             Some(decision) => decision,
             None if hold.matched == MATCHED_FILE => self.policy.decide(&Exec { names: &[], paths: &[path] }),
             None => return Ruling::NotMeant,
@@ -207,6 +211,22 @@ impl Rules {
         if self.refuses(&Exec { names: &[&name], paths: &[] }) { LISTED_REFUSE } else { LISTED_HOLD }
     }
 
+    /// What the rules say of the names that its arguments give a program of many names. One that was called by the link of an
+    /// allowed name, or by a name that no rule means, could become another one by them.
+    fn by_arguments(&self, key: FileKey, observed: &Observed) -> Option<Decision> {
+        if !self.many_names.contains(&key) {
+            return None;
+        }
+        let name = |argument: &Alleged| {
+            let name = last_component(&argument.0);
+            name.strip_prefix(b"-").unwrap_or(name).to_vec()
+        };
+        let names: Vec<Vec<u8>> = observed.facts.argv.iter().take(2).map(name).collect();
+        let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        let exec = Exec { names: &names, paths: &[] };
+        self.policy.listed(&exec).then(|| self.policy.decide(&exec))
+    }
+
     fn refuses(&self, exec: &Exec<'_>) -> bool {
         let asks = |decision: Decision| decision.action == Action::Ask && decision.wait == Wait::Refuse;
         self.policy.listed(exec) && asks(self.policy.decide(exec))
@@ -224,6 +244,13 @@ impl Rules {
         let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).chain(known.map(last_component)).collect();
         let exec = Exec { names: &names, paths: &paths };
         self.policy.listed(&exec).then(|| self.policy.decide(&exec))
+    }
+}
+
+fn stricter(one: Option<Decision>, other: Option<Decision>) -> Option<Decision> {
+    match (one, other) {
+        (Some(one), Some(other)) if strictness(other.action) > strictness(one.action) => Some(other),
+        (one, other) => one.or(other),
     }
 }
 

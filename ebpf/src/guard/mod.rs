@@ -4,6 +4,7 @@
 //! Each module is about one kind. A hook asks first whether the task is an agent's, and every refusal goes through
 //! [`refuse`].
 
+pub mod below;
 pub mod change;
 pub mod listed;
 pub mod machine;

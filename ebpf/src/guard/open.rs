@@ -22,7 +22,7 @@ const TO_EXECUTE: u32 = 0x20;
 const CREATED: u32 = 0x10_0000;
 /// `FMODE_NOACCOUNT`: a file of the kernel's own, below one that a program opens. On 6.1 and 6.12 overlayfs opens the file
 /// that it stands on so (`ovl_open_realfile`, <https://github.com/torvalds/linux/blob/v6.1/fs/overlayfs/file.c>).
-const BELOW: u32 = 0x2000_0000;
+pub const BELOW: u32 = 0x2000_0000;
 
 /// `file_open(struct file *file)`
 ///

@@ -14,7 +14,7 @@ use crate::maps::offset;
 /// The end of a path: a slash, a name, the closing zero, and one more byte, so that a string that goes on is seen to.
 pub type Tail = [u64; (TAIL / 8) as usize];
 
-const TAIL: u64 = 72;
+pub const TAIL: u64 = 72;
 
 const _: () = assert!(TAIL as usize > NAME_LENGTH + 2 && TAIL.is_multiple_of(8));
 
@@ -137,7 +137,7 @@ fn path_length(bprm: Known) -> u64 {
 ///
 /// Eight bytes at a time, since the verifier follows both sides of every branch: one per byte are 2^72 ways.
 #[inline(always)]
-fn after_last_slash(words: &Tail) -> u64 {
+pub fn after_last_slash(words: &Tail) -> u64 {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
     let mut index = words.len();
     while index > 0 {

@@ -2,7 +2,7 @@
 
 use core::mem::MaybeUninit;
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
 use holdpoint_abi::{NAME_LENGTH, Name};
 
 use super::Pointer;
@@ -34,6 +34,19 @@ impl Text {
         }
         // SAFETY: the buffer is as long as it says or longer, and the helper checks the source address.
         let failed = unsafe { bpf_probe_read_kernel(self.0.as_mut_ptr().cast(), length, from) };
+        (failed == 0).then_some(())
+    }
+
+    /// The same of the current process's memory. None also where a page is not there: it is not waited for.
+    #[inline(always)]
+    pub fn copy_from_user(&mut self, from: u64, length: u32) -> Option<()> {
+        clear(&mut self.0);
+        if length > NAME_LENGTH as u32 {
+            return None;
+        }
+        let from = from as usize as Pointer;
+        // SAFETY: the buffer is as long as it says or longer, and the helper checks the source address.
+        let failed = unsafe { bpf_probe_read_user(self.0.as_mut_ptr().cast(), length, from) };
         (failed == 0).then_some(())
     }
 

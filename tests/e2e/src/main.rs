@@ -14,6 +14,7 @@ mod altering;
 mod attaching;
 mod attacks;
 mod bad_input;
+mod below;
 mod canary;
 mod changing;
 mod crashes;
@@ -25,6 +26,7 @@ mod filed;
 mod files;
 mod flood;
 mod joined;
+mod kinds;
 mod lifecycle;
 mod load;
 mod moved;
@@ -65,6 +67,8 @@ fn main() -> std::process::ExitCode {
         reading::TESTS,
         altering::TESTS,
         attacks::TESTS,
+        kinds::TESTS,
+        below::TESTS,
         reaching::TESTS,
         access::TESTS,
         tags::TESTS,
