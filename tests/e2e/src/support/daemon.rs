@@ -27,7 +27,7 @@ use super::{
     agent::Agent,
     api::{Client, Watch},
     cli::{Said, run},
-    programs,
+    maps, programs,
     wait::{PATIENCE, Shared, eventually},
 };
 
@@ -118,6 +118,10 @@ pub(crate) fn prepare(config: &str, rules: &[(&str, &str)]) {
 
 fn lay_out(config: &str, rules: &[(&str, &str)]) {
     programs::install();
+    if Path::new(PINS).exists() {
+        // No daemon would know any more what it was about.
+        maps::forget_execs();
+    }
     for directory in [POLICIES, STATE, RUNTIME] {
         if Path::new(directory).exists() {
             fs::remove_dir_all(directory).unwrap();
