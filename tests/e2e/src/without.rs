@@ -24,7 +24,9 @@ without! {
     killed:
         "exchanged::what_a_handler_exchanges_after_the_approval_is_killed",
         "exchanged::what_a_script_begins_with_is_bound_as_well",
-        "exchanged::what_a_neighbour_exchanges_all_the_while_runs_as_it_was_shown_or_not_at_all",
+        "races::what_a_neighbour_exchanges_all_the_while_runs_as_it_was_shown_or_not_at_all",
+        "races::what_userfaultfd_serves_only_once_runs_as_it_was_shown_or_not_at_all",
+        "variables::what_is_tried_again_with_a_variable_of_the_dynamic_loader_is_killed",
         "exchanged::what_was_asked_before_a_restart_is_bound_after_it";
     refused_moved:
         "moved::who_becomes_another_after_the_approval_is_refused",
