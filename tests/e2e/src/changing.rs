@@ -180,7 +180,7 @@ fn a_declared_executable_in_a_replaced_directory_makes_an_agent() {
     }
     let config =
         format!("{}[[agent]]\nname = \"claude\"\nexec = \"{ROOT}/app/claude\"\n", daemon::PLAIN_CONFIG);
-    let mut daemon = daemon::with(&config, &[("50-tests.toml", programs::RULES)]);
+    let mut daemon = daemon::with_own_gate(&config, &[("50-tests.toml", programs::RULES)]);
     fs::rename(path("app"), path("app.old")).unwrap();
     fs::rename(path("app.new"), path("app")).unwrap();
     let mut agent = eventually("it makes an agent", || {

@@ -34,7 +34,7 @@ const LOOP: [&str; 3] = ["sh", "-c", "while read -r line; do $line; echo \"statu
 
 fn with(agents: &str) -> Daemon {
     let config = format!("{}{agents}", daemon::PLAIN_CONFIG);
-    daemon::with(&config, &[("50-tests.toml", programs::RULES)])
+    daemon::with_own_gate(&config, &[("50-tests.toml", programs::RULES)])
 }
 
 /// What is tried works where nobody is an agent.

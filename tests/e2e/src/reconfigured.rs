@@ -34,7 +34,7 @@ fn configured(agents: &str) {
 }
 
 fn with(agents: &str) -> Daemon {
-    daemon::with(&format!("{PLAIN_CONFIG}{agents}"), &[("50-tests.toml", programs::RULES)])
+    daemon::with_own_gate(&format!("{PLAIN_CONFIG}{agents}"), &[("50-tests.toml", programs::RULES)])
 }
 
 /// Has it try what a rule denies, and waits until it has ended so.

@@ -118,7 +118,10 @@ pub(crate) fn run(all: &[Test]) -> ExitCode {
             }
         }
     }
-    support::daemon::take_down_shared();
+    if !matches!(boot, Boot::Package | Boot::Rebooted) {
+        // There it is the service's, and goes on.
+        support::daemon::take_down_shared();
+    }
     if !failed.is_empty() {
         println!("\nfailures:\n    {}\n", failed.join("\n    "));
     }

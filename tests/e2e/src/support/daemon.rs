@@ -93,7 +93,8 @@ pub(crate) fn take_down_shared() {
     }
 }
 
-/// A daemon with its own configuration and rules. The gate may be the one of the test before.
+/// A daemon with its own configuration and rules. The gate may be the one of the test before, and the one of the next: whom
+/// it declares as agents would be agents there, so that such a configuration is for [`with_own_gate`].
 pub(crate) fn with(config: &str, rules: &[(&str, &str)]) -> Daemon {
     end_shared();
     lay_out(config, rules);
