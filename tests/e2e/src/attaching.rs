@@ -1,5 +1,7 @@
 //! `holdpoint attach`: what runs already becomes an agent's, with all threads and descendants.
 
+use std::process::Command;
+
 use holdpoint_core::wire::AgentList;
 
 use crate::{
@@ -19,6 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![Normal, 120:
     a_thread_that_is_not_the_leader_is_attached_as_well,
     a_unit_is_attached_with_what_it_starts_later,
     what_cannot_be_attached_is_refused_with_the_reason,
+    a_process_that_ends_while_it_is_attached_is_said_to_have_ended,
 ];
 
 /// Runs each line of its input as a command and says its status.
@@ -137,4 +140,35 @@ fn what_cannot_be_attached_is_refused_with_the_reason() {
     assert_eq!(holdpoint(&["attach", "--agent", "X", "--pid", "1"]).code, 2);
     let said = holdpoint_as(User::Bob, None, &["attach", "--agent", "x", "--pid", &agent.pid().to_string()]);
     assert_eq!(said.code, 77, "{said:?}");
+}
+
+fn a_process_that_ends_while_it_is_attached_is_said_to_have_ended() {
+    let mut daemon = daemon::plain();
+    let (mut attached, mut ended) = (0, 0);
+    // From one that ends before anybody looks to one that outlives it.
+    for hundredths in (0..60).step_by(2) {
+        let mut brief = Command::new("sleep").arg(format!("0.{hundredths:02}")).spawn().unwrap();
+        let pid = brief.id();
+        let reaper = std::thread::spawn(move || brief.wait().unwrap());
+        let said = attach("brief", pid);
+        reaper.join().unwrap();
+        if said.code == 0 {
+            attached += 1;
+        } else {
+            let words = ["No such process", "it has ended", "it ended while it was attached"];
+            let is_told = words.iter().any(|word| said.errors.contains(word));
+            assert!(said.code == 1 && is_told, "{said:?}");
+            ended += 1;
+        }
+    }
+    assert!(attached > 0 && ended > 0, "{attached} attached, {ended} ended");
+    eventually("nothing is left of them", || {
+        let list: AgentList = daemon.client().get("/v1/agents");
+        let mut brief = list.agents.iter().filter(|agent| agent.name == "brief");
+        brief.all(|agent| agent.processes.is_empty()).then_some(())
+    });
+    let agent = Agent::start(&["sh", "-c", "hp-dynamic 7; echo \"status $?\""]);
+    let request = daemon.request(&agent);
+    daemon.approve(&request);
+    agent.said("status 7");
 }
