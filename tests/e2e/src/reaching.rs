@@ -1,6 +1,10 @@
 //! What waits, what was approved, the daemon and the kernel are out of an agent's reach.
 
-use std::{fs, os::unix::process::CommandExt as _, process::Command};
+use std::{
+    fs,
+    os::unix::process::CommandExt as _,
+    process::{Command, Stdio},
+};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -81,7 +85,9 @@ fn what_was_approved_is_not_traced_or_written_to() {
 
 fn what_is_no_agents_is_not_traced_or_written_to() {
     let mut daemon = daemon::plain();
-    let mut other = User::Agent.command("sleep", None).arg("infinity").spawn().unwrap();
+    // Without an output of ours: should this test fail, whoever reads that would wait for the end of the sleep.
+    let mut other = User::Agent.command("sleep", None);
+    let mut other = other.arg("infinity").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     eventually("it has begun", || {
         let name = fs::read_to_string(format!("/proc/{}/comm", other.id())).unwrap_or_default();
         (name.trim() == "sleep").then_some(())
@@ -152,7 +158,8 @@ fn an_agent_sends_the_daemon_no_signal() {
     let said = Agent::start_as(User::Root, &["holdpoint-test-agent", "sigio", &pid.to_string(), "9"]).end();
     assert!(said.output.contains(WORKED), "{said:?}");
     assert!(daemon.client().counter("signal_refused") > before);
-    let mut victim = Command::new("sleep").arg("infinity").spawn().unwrap();
+    let mut victim =
+        Command::new("sleep").arg("infinity").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let said =
         Agent::unguarded(User::Root, &["holdpoint-test-agent", "sigio", &victim.id().to_string(), "9"]);
     assert!(said.output.contains(WORKED), "{said:?}");
