@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use holdpoint_core::{
     config,
-    policy::{Action, Exec, Policy, SourceFile, parse},
+    policy::{Action, Context, Exec, Policy, SourceFile, parse},
 };
 use proptest::prelude::*;
 
@@ -48,11 +48,27 @@ fn matches(pattern: &str, names: &[&[u8]], paths: &[&[u8]]) -> bool {
     }
 }
 
+/// What each name of the program says by itself, the strictest first: of rules that are equally strict the first, by the
+/// first name.
 fn reference(rules: &[RuleModel], names: &[&[u8]], paths: &[&[u8]]) -> Option<usize> {
-    let matching = |index: &usize| rules[*index].1.iter().any(|pattern| matches(pattern, names, paths));
-    let denies = |index: &usize| rules[*index].0 == Action::Deny;
-    let all = || (0..rules.len()).filter(matching);
-    all().find(denies).or_else(|| all().next())
+    let last = |path: &&[u8]| path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
+    let bases: BTreeSet<Vec<u8>> =
+        names.iter().map(|name| name.to_vec()).chain(paths.iter().map(last)).collect();
+    let mut strictest: Option<usize> = None;
+    for base in bases {
+        let names: Vec<&[u8]> = names.iter().copied().filter(|name| *name == base).collect();
+        let paths: Vec<&[u8]> = paths.iter().copied().filter(|path| last(path) == base).collect();
+        let matching = |index: &usize| rules[*index].1.iter().any(|pattern| matches(pattern, &names, &paths));
+        let all = || (0..rules.len()).filter(matching);
+        let Some(decider) = all().find(|index| rules[*index].0 == Action::Deny).or_else(|| all().next())
+        else {
+            continue;
+        };
+        if strictest.is_none_or(|before| rules[decider].0.strictness() > rules[before].0.strictness()) {
+            strictest = Some(decider);
+        }
+    }
+    strictest
 }
 
 fn pattern() -> impl Strategy<Value = String> {
@@ -123,6 +139,23 @@ fn almost_toml() -> impl Strategy<Value = String> {
             "1979-05-27\n",
             "1e400\n",
             "99999999999999999999\n",
+            "[sets]\n",
+            "a = ['@b', 'x']\n",
+            "b = '@a'\n",
+            "'@a'\n",
+            "[[command]]\n",
+            "[[resource]]\n",
+            "[rule.unless]\n",
+            "style = 'go'\n",
+            "values = ['-n']\n",
+            "after = ",
+            "env = ",
+            "flags = { '--n' = 'x' }\n",
+            "hours = { from = '09:00', zone = 'UTC' }\n",
+            "dates = ",
+            "subcommand = ",
+            "args = { regex = '(' }\n",
+            "hash = ",
             "[show]\n",
             "environment = ['*']\n",
             "limits.pending = ",
@@ -148,7 +181,7 @@ proptest! {
         let exec = Exec { names: &names, paths: &paths };
         let rules = files.concat();
         let expected = reference(&rules, &names, &paths);
-        let decision = policy.decide(&exec);
+        let decision = policy.decide(&exec, &Context::default());
         prop_assert_eq!(&decision.rule, &expected.map(|index| format!("r{index}")));
         prop_assert_eq!(decision.action, expected.map_or(Action::Ask, |index| rules[index].0));
         prop_assert_eq!(policy.listed(&exec), expected.is_some());
@@ -162,7 +195,7 @@ proptest! {
         let Ok(word) = std::str::from_utf8(names[0]) else { return Ok(()) };
         prop_assume!(!word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase()));
         rules.insert(at.index(rules.len() + 1), (Action::Deny, vec![word.to_owned()]));
-        let decision = policy_of(&[rules]).decide(&Exec { names: &names, paths: &[] });
+        let decision = policy_of(&[rules]).decide(&Exec { names: &names, paths: &[] }, &Context::default());
         prop_assert_eq!(decision.action, Action::Deny);
     }
 

@@ -11,7 +11,7 @@ use std::{fmt, ops::Range};
 use toml::{Spanned, de::DeTable};
 
 use crate::diagnostic::{Diagnostic, Severity, Source};
-pub(crate) use duration::DurationLimits;
+pub(crate) use duration::{DurationLimits, shown as shown_duration};
 pub(crate) use near::nearest;
 pub(crate) use table::{Table, Text};
 
@@ -48,7 +48,7 @@ impl SourceFile {
     /// When the file is longer than [`MAX_FILE_BYTES`] or not UTF-8.
     pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self, Box<Diagnostic>> {
         if bytes.len() > MAX_FILE_BYTES {
-            return Err(Box::new(too_long(name, bytes.len())));
+            return Err(Box::new(too_long(name)));
         }
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Self { name: name.to_owned(), text }),
@@ -109,6 +109,11 @@ impl<'a> Problems<'a> {
         self.add(Severity::Warning, span, message, Some(hint.into()));
     }
 
+    /// Whether another error would not be shown any more.
+    pub(crate) fn are_too_many(&self) -> bool {
+        self.errors.len() >= MAX_PROBLEMS
+    }
+
     pub(crate) fn place(&self, span: &Range<usize>) -> Place {
         let (line, column) = self.source.position(span.start);
         Place { file: self.source.name().to_owned(), line, column }
@@ -154,7 +159,7 @@ impl<'a> Problems<'a> {
 /// cause errors that disappear with the first.
 pub(crate) fn read<'a>(file: &'a SourceFile, problems: &mut Problems<'a>) -> Option<Spanned<DeTable<'a>>> {
     if file.text.len() > MAX_FILE_BYTES {
-        let Diagnostic { message, hint, .. } = too_long(&file.name, file.text.len());
+        let Diagnostic { message, hint, .. } = too_long(&file.name);
         problems.error_with_hint(0..0, message, hint.unwrap_or_default());
         return None;
     }
@@ -166,8 +171,8 @@ pub(crate) fn read<'a>(file: &'a SourceFile, problems: &mut Problems<'a>) -> Opt
     errors.is_empty().then_some(table)
 }
 
-fn too_long(name: &str, bytes: usize) -> Diagnostic {
-    let message = format!("cannot read the file: it has {bytes} bytes, {MAX_FILE_BYTES} is the limit");
+fn too_long(name: &str) -> Diagnostic {
+    let message = format!("cannot read the file: it has more than {MAX_FILE_BYTES} bytes");
     Diagnostic::of_file(Severity::Error, name, message).with_hint("split it into several files")
 }
 

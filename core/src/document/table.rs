@@ -82,6 +82,48 @@ impl<'t, 'a> Table<'t, 'a> {
         wrong_type(value, key, &format!("a table, begun by `[{key}]`"), problems)
     }
 
+    /// The one table below a key, whose keys are names of the reader's own.
+    pub(crate) fn free_table(&self, key: &str, problems: &mut Problems<'_>) -> Option<Table<'t, 'a>> {
+        let value = self.entries.get(key)?;
+        if let DeValue::Table(entries) = value.get_ref() {
+            return Some(Self { entries, span: value.span() });
+        }
+        wrong_type(value, key, "a table, such as { NAME = \"value\" }", problems)
+    }
+
+    /// Whether there is a table below a key.
+    pub(crate) fn has_table(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|value| matches!(value.get_ref(), DeValue::Table(_)))
+    }
+
+    /// Whether there is an array below a key.
+    pub(crate) fn has_array(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|value| matches!(value.get_ref(), DeValue::Array(_)))
+    }
+
+    /// Whether there is a string below a key.
+    pub(crate) fn has_string(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|value| matches!(value.get_ref(), DeValue::String(_)))
+    }
+
+    /// All keys, in the order of the file.
+    pub(crate) fn keys(&self) -> Vec<Text<'t>> {
+        let text =
+            |key: &'t Spanned<_>| Text { value: AsRef::<str>::as_ref(key.get_ref()), span: key.span() };
+        let mut keys: Vec<Text<'t>> = self.entries.keys().map(text).collect();
+        keys.sort_by_key(|key| key.span.start);
+        keys
+    }
+
+    /// A string, or an array of strings.
+    pub(crate) fn one_or_more(&self, key: &str, problems: &mut Problems<'_>) -> Option<Vec<Text<'t>>> {
+        let value = self.entries.get(key)?;
+        match value.get_ref() {
+            DeValue::String(text) => Some(vec![Text { value: text, span: value.span() }]),
+            _ => self.strings(key, problems),
+        }
+    }
+
     pub(crate) fn string(&self, key: &str, problems: &mut Problems<'_>) -> Option<Text<'t>> {
         let value = self.entries.get(key)?;
         if let DeValue::String(text) = value.get_ref() {
@@ -165,14 +207,14 @@ impl<'t, 'a> Table<'t, 'a> {
         words: &[(&str, T)],
         problems: &mut Problems<'_>,
     ) -> Option<T> {
-        let listed = words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
+        let listed = || words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
         let value = self.entries.get(key)?;
         let DeValue::String(text) = value.get_ref() else {
-            return wrong_type(value, key, &format!("one of {listed}"), problems);
+            return wrong_type(value, key, &format!("one of {}", listed()), problems);
         };
         let found = words.iter().find(|(word, _)| word == text).map(|(_, meaning)| *meaning);
         if found.is_none() {
-            let message = format!("'{key}' is {}, expected one of {listed}", quoted(text));
+            let message = format!("'{key}' is {}, expected one of {}", quoted(text), listed());
             let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             told(problems, value.span(), message, nearest(text, &words));
         }

@@ -20,6 +20,10 @@ const CUT: char = '…';
 /// `\\`, `\n`, `\r`, `\t`, `\x1b` (a control character, or a byte that is not UTF-8) or `\u{202e}`.
 #[must_use]
 pub fn for_terminal(bytes: &[u8]) -> String {
+    // Nearly always nothing has to be escaped, and to know a character's category is dear.
+    if bytes.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\') {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
     let mut text = String::with_capacity(bytes.len());
     for unit in units(bytes) {
         push_unit(&mut text, unit);

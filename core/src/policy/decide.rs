@@ -3,8 +3,11 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{
-    Action, Decision, Defaults, LoaderVariables, Pattern, PatternKind, Rule, Wait,
+    Action, Context, Decision, Defaults, LoaderVariables, Pattern, PatternKind, Rule, Truth, Wait, clause,
+    explain,
     index::{Index, PatternRef},
+    tools::Tools,
+    view::View,
 };
 use crate::{
     diagnostic::{Diagnostic, Severity},
@@ -22,7 +25,21 @@ pub(super) const UNSEEN_CURE: &str =
 pub struct Policy {
     rules: Vec<Rule>,
     index: Index,
+    tools: Tools,
     defaults: Defaults,
+}
+
+/// A program by one of its names, and the rules that are about it by that.
+pub(super) struct Named<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) rules: Vec<PatternRef>,
+}
+
+/// The rule that decides, and whether its clauses hold or are in doubt.
+#[derive(Clone, Copy)]
+pub(super) struct Decider {
+    pub(super) reference: PatternRef,
+    pub(super) truth: Truth,
 }
 
 /// An exec, as far as the rules of today are about it.
@@ -70,27 +87,46 @@ impl Policy {
 
     /// What to do about an exec.
     ///
-    /// A matching `deny` wins wherever it stands. Otherwise the first matching rule decides, in file and rule
-    /// order. Where none matches, people are asked: see [`Policy::listed`] for execs that are not meant at all.
+    /// Each name by which rules are about the program is looked at by itself, and the strictest answer counts: whoever calls
+    /// one program by the name of another shall not get that one's rules, or have its arguments read as that one's. By each
+    /// name a `deny` that applies wins wherever it stands; otherwise the first rule that applies decides, in file and rule
+    /// order. Where none does, people are asked: see [`Policy::listed`] for execs that are not meant at all.
     #[must_use]
-    pub fn decide(&self, exec: &Exec<'_>) -> Decision {
-        let decider = self.index.matches(exec).min_by_key(|reference| {
-            let denies = self.rule(*reference).is_some_and(|rule| rule.action == Action::Deny);
-            (!denies, *reference)
-        });
-        match decider.and_then(|reference| Some((self.rule(reference)?, self.pattern(reference)?))) {
-            Some((rule, pattern)) => self.decided(rule, pattern),
-            None => Decision {
-                action: Action::Ask,
-                rule: None,
-                description: None,
-                because: "no rule decides about this program, so people are asked".to_owned(),
-                timeout: self.defaults.timeout,
-                valid_for: self.defaults.valid_for,
-                wait: self.defaults.wait,
-                loader_variables: LoaderVariables::default(),
-            },
-        }
+    pub fn decide(&self, exec: &Exec<'_>, context: &Context<'_>) -> Decision {
+        let named = self.about(exec);
+        let views = self.views(&named, context);
+        self.strictest(&named, &views).1
+    }
+
+    /// Whether every exec of this program is allowed, whatever else is known of it.
+    #[must_use]
+    pub fn always_allows(&self, exec: &Exec<'_>) -> bool {
+        let allows = |named: &Named<'_>| {
+            let mut always = false;
+            self.reachable(named).all(|rule| {
+                always |= rule.clauses.is_empty();
+                rule.action == Action::Allow
+            }) && always
+        };
+        self.about(exec).iter().all(allows) && self.listed(exec)
+    }
+
+    /// Whether one could be asked about and refused at once (`wait = "refuse"`), whatever else is known of it.
+    #[must_use]
+    pub fn could_refuse_at_once(&self, exec: &Exec<'_>) -> bool {
+        let asks = |rule: &Rule| rule.action == Action::Ask && self.wait_of(rule) == Wait::Refuse;
+        let could = |named: &Named<'_>| {
+            let undecided = !self.reachable(named).any(|rule| rule.clauses.is_empty());
+            self.reachable(named).any(asks) || (undecided && self.defaults.wait == Wait::Refuse)
+        };
+        !self.always_denies(exec) && self.about(exec).iter().any(could)
+    }
+
+    /// Whether all execs of this program are denied.
+    #[must_use]
+    pub fn always_denies(&self, exec: &Exec<'_>) -> bool {
+        let denies = |rule: &Rule| rule.action == Action::Deny && rule.clauses.is_empty();
+        self.about(exec).iter().any(|named| self.reachable(named).any(denies))
     }
 
     /// Whether any rule is about this program.
@@ -128,8 +164,16 @@ impl Policy {
 
     /// # Errors
     /// When the globs cannot be compiled together.
-    pub(super) fn new(rules: Vec<Rule>, defaults: Defaults) -> Result<Self, String> {
-        Ok(Self { index: Index::new(&rules)?, rules, defaults })
+    pub(super) fn new(rules: Vec<Rule>, tools: Tools, defaults: Defaults) -> Result<Self, String> {
+        Ok(Self { index: Index::new(&rules)?, rules, tools, defaults })
+    }
+
+    pub(super) fn defaults(&self) -> &Defaults {
+        &self.defaults
+    }
+
+    pub(super) fn tools(&self) -> &Tools {
+        &self.tools
     }
 
     pub(super) fn rule(&self, (rule, _): PatternRef) -> Option<&Rule> {
@@ -144,18 +188,131 @@ impl Policy {
         self.rules.iter().flat_map(|rule| &rule.exec).filter(move |pattern| pattern.kind == kind)
     }
 
-    fn decided(&self, rule: &Rule, pattern: &Pattern) -> Decision {
+    /// The names by which rules are about the program, each with these rules in the order in which they are tried, by
+    /// the first pattern that matches.
+    pub(super) fn about<'a>(&'a self, exec: &Exec<'a>) -> Vec<Named<'a>> {
+        let mut named: Vec<Named<'a>> = Vec::new();
+        for (name, found) in self.index.matches(exec) {
+            match named.iter_mut().find(|named| named.name == name) {
+                Some(named) => named.rules.extend_from_slice(&found),
+                None => named.push(Named { name, rules: found.into_owned() }),
+            }
+        }
+        named.sort_unstable_by_key(|named| named.name);
+        for Named { rules, .. } in &mut named {
+            rules.sort_unstable();
+            rules.dedup_by_key(|(rule, _)| *rule);
+        }
+        named
+    }
+
+    pub(super) fn views<'a>(&'a self, named: &[Named<'a>], context: &'a Context<'a>) -> Vec<View<'a>> {
+        named.iter().map(|named| View::new(named.name, context, &self.tools)).collect()
+    }
+
+    /// The decision, and which of the names it comes by; none where no rule decides.
+    pub(super) fn strictest(
+        &self,
+        named: &[Named<'_>],
+        views: &[View<'_>],
+    ) -> (Option<(usize, Decider)>, Decision) {
+        let mut strictest: Option<(Option<(usize, Decider)>, Decision)> = None;
+        let mut loader_variables = LoaderVariables::default();
+        for (index, (named, view)) in named.iter().zip(views).enumerate() {
+            let decider = self.decider(&named.rules, view);
+            let decision = self.decided(decider, view);
+            loader_variables = if index == 0 {
+                decision.loader_variables
+            } else {
+                loader_variables.max(decision.loader_variables)
+            };
+            let is_stricter = strictest.as_ref().is_none_or(|(by, before)| {
+                let strictness = (decision.action.strictness(), decider.is_some(), decision.risk);
+                strictness > (before.action.strictness(), by.is_some(), before.risk)
+            });
+            if is_stricter {
+                strictest = Some((decider.map(|decider| (index, decider)), decision));
+            }
+        }
+        let (by, decision) = strictest.unwrap_or_else(|| (None, self.undecided()));
+        (by, Decision { loader_variables, ..decision })
+    }
+
+    /// The rules about a program that can decide at all: behind one without clauses only those that deny.
+    fn reachable(&self, named: &Named<'_>) -> impl Iterator<Item = &Rule> {
+        let mut decided = false;
+        let rules: Vec<&Rule> = named.rules.iter().filter_map(|reference| self.rule(*reference)).collect();
+        rules.into_iter().filter(move |rule| {
+            let denies = rule.action == Action::Deny;
+            let reached = denies || !decided;
+            decided |= !denies && rule.clauses.is_empty();
+            reached
+        })
+    }
+
+    fn wait_of(&self, rule: &Rule) -> Wait {
+        rule.wait.unwrap_or(self.defaults.wait)
+    }
+
+    /// The rule that decides.
+    fn decider(&self, rules: &[PatternRef], view: &View<'_>) -> Option<Decider> {
+        let mut first: Option<Decider> = None;
+        for reference in rules.iter().copied() {
+            let Some(rule) = self.rule(reference) else { continue };
+            if first.is_some() && rule.action != Action::Deny {
+                continue;
+            }
+            let truth = clause::all_of(&rule.clauses, view);
+            if !truth.applies_to(rule.action) {
+                continue;
+            }
+            if rule.action == Action::Deny {
+                return Some(Decider { reference, truth });
+            }
+            first = Some(Decider { reference, truth });
+        }
+        first
+    }
+
+    fn decided(&self, decider: Option<Decider>, view: &View<'_>) -> Decision {
+        let found = decider.and_then(|decider| {
+            Some((self.rule(decider.reference)?, self.pattern(decider.reference)?, decider.truth))
+        });
+        let Some((rule, pattern, truth)) = found else { return self.undecided() };
         let (kind, line) = (pattern.kind.word(), pattern.place.line);
         let [text, file] = [&pattern.text, &pattern.place.file].map(|text| for_terminal(text.as_bytes()));
+        let mut because = format!("{kind} '{text}' in rule '{}' ({file}:{line})", rule.name);
+        if truth == Truth::Doubt {
+            because.push_str(&explain::doubt(&rule.clauses, view));
+        }
         Decision {
             action: rule.action,
             rule: Some(rule.name.clone()),
             description: rule.description.clone(),
-            because: format!("{kind} '{text}' in rule '{}' ({file}:{line})", rule.name),
+            because,
+            risk: rule.risk,
+            message: rule.message.clone(),
+            deny_message: rule.deny_message.clone(),
             timeout: rule.timeout.unwrap_or(self.defaults.timeout),
             valid_for: rule.valid_for.unwrap_or(self.defaults.valid_for),
-            wait: rule.wait.unwrap_or(self.defaults.wait),
+            wait: self.wait_of(rule),
             loader_variables: rule.loader_variables.unwrap_or_default(),
+        }
+    }
+
+    fn undecided(&self) -> Decision {
+        Decision {
+            action: Action::Ask,
+            rule: None,
+            description: None,
+            because: "no rule decides about this program, so people are asked".to_owned(),
+            risk: None,
+            message: None,
+            deny_message: None,
+            timeout: self.defaults.timeout,
+            valid_for: self.defaults.valid_for,
+            wait: self.defaults.wait,
+            loader_variables: LoaderVariables::default(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Finds the patterns that match an exec, at a cost that follows these and not all rules.
 
-use std::{collections::HashMap, ffi::OsStr, os::unix::ffi::OsStrExt as _, path::Path};
+use std::{borrow::Cow, collections::HashMap, ffi::OsStr, os::unix::ffi::OsStrExt as _, path::Path};
 
 use globset::{Candidate, GlobSet, GlobSetBuilder};
 
@@ -43,12 +43,18 @@ impl Index {
         Ok(index)
     }
 
-    /// The patterns that match, in no order.
-    pub(super) fn matches<'s>(&'s self, exec: &'s Exec<'_>) -> impl Iterator<Item = PatternRef> + 's {
-        let by_name = exec.names.iter().filter_map(|name| self.names.get(*name));
-        let by_path = exec.paths.iter().filter_map(|path| self.paths.get(*path));
-        let by_glob = exec.paths.iter().flat_map(|path| self.glob_matches(path));
-        by_name.chain(by_path).flatten().copied().chain(by_glob)
+    /// The patterns that match, in no order, with the program's name by which they do: of a path its last component.
+    pub(super) fn matches<'s>(
+        &'s self,
+        exec: &Exec<'s>,
+    ) -> impl Iterator<Item = (&'s [u8], Cow<'s, [PatternRef]>)> {
+        let (names, paths) = (exec.names, exec.paths);
+        let by_name = names.iter().filter_map(|name| Some((*name, self.names.get(*name)?)));
+        let by_path = paths.iter().filter_map(|path| Some((last_component(path), self.paths.get(*path)?)));
+        let literal = by_name.chain(by_path).map(|(name, found)| (name, Cow::Borrowed(found.as_slice())));
+        let by_glob = paths.iter().map(|path| (last_component(path), self.glob_matches(path)));
+        literal
+            .chain(by_glob.filter(|(_, found)| !found.is_empty()).map(|(name, found)| (name, found.into())))
     }
 
     fn glob_matches(&self, path: &[u8]) -> Vec<PatternRef> {
@@ -60,4 +66,8 @@ impl Index {
         let found = self.globs.matches_candidate(&candidate);
         found.into_iter().filter_map(|glob| self.glob_refs.get(glob).copied()).collect()
     }
+}
+
+fn last_component(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }

@@ -2,14 +2,27 @@
 //!
 //! [`parse`] makes a [`Policy`] of the files of a directory, in the order given. [`Policy::names`],
 //! [`Policy::candidate_names`], [`Policy::paths`] and [`Policy::globs`] say what the kernel half has to look for,
-//! [`Policy::listed`] whether an exec that it found is meant, and [`Policy::decide`] what to do about it.
+//! [`Policy::listed`] whether an exec that it found is meant, and [`Policy::decide`] what to do about it, given what else
+//! is known of it ([`Context`]). [`Policy::explain`] says why.
 
+pub mod case;
+mod clause;
+mod command;
+mod context;
 mod decide;
+mod explain;
 mod index;
 mod parse;
 mod pattern;
+mod print;
 mod rule;
+mod schedule;
 mod shadow;
+mod strings;
+mod tools;
+mod truth;
+mod value;
+mod view;
 
 use std::time::Duration;
 
@@ -17,14 +30,24 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::document::{MAX_FILE_BYTES, Place, SourceFile};
 pub use crate::loader::LoaderVariables;
+pub use clause::{ArgsTest, Clause};
+pub(crate) use command::STYLES;
+pub use command::{Analysis, Doubt, Grammar, Options, Seen, Style};
+pub use context::{Account, Context, Owner, Parents};
 pub use decide::{Exec, Policy};
+pub use explain::{Considered, Explanation, Looked};
 pub use parse::parse;
 pub use pattern::{MAX_NAME_BYTES, Pattern, PatternKind};
-pub(crate) use rule::{ACTIONS, LOADER_VARIABLES, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS};
+pub(crate) use rule::{ACTIONS, LOADER_VARIABLES, RISKS, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS};
 pub use rule::{
     Defaults, MAX_DESCRIPTION_BYTES, MAX_GLOBS, MAX_NAMES, MAX_PATTERNS, MAX_RULE_NAME_BYTES, MAX_RULES,
-    Rule, TIMEOUT, VALID_FOR,
+    Risk, Rule, TIMEOUT, VALID_FOR,
 };
+pub use schedule::{Dates, Hours, Zone};
+pub use strings::{Expression, StringSet};
+pub use tools::Resource;
+pub use truth::Truth;
+pub use value::ValueTest;
 
 /// How a held task waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,6 +83,15 @@ pub struct Decision {
     pub description: Option<String>,
     /// Why the rule matched, such as `name 'kubectl' in rule 'prod-kubectl' (10-cloud.toml:3)`.
     pub because: String,
+    /// How bad it is if the answer is wrong.
+    #[serde(default)]
+    pub risk: Option<Risk>,
+    /// What who decides is told.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// What the agent's side is told where it is denied.
+    #[serde(default)]
+    pub deny_message: Option<String>,
     /// How long people may take.
     #[serde(with = "duration_ms")]
     pub timeout: Duration,
@@ -71,6 +103,18 @@ pub struct Decision {
     /// What becomes of an environment with variables that decide which code runs.
     #[serde(default)]
     pub loader_variables: LoaderVariables,
+}
+
+impl Action {
+    /// The stricter, the greater.
+    #[must_use]
+    pub fn strictness(self) -> u8 {
+        match self {
+            Self::Allow => 0,
+            Self::Ask => 1,
+            Self::Deny => 2,
+        }
+    }
 }
 
 impl std::fmt::Display for Action {
@@ -99,5 +143,7 @@ mod duration_ms {
     }
 }
 
+#[cfg(test)]
+mod documentation;
 #[cfg(test)]
 mod tests;

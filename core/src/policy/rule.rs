@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Action, LoaderVariables, Pattern, Place, Wait};
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Clause, LoaderVariables, Pattern, Place, Wait};
 use crate::document::DurationLimits;
 
 /// Rules in all files together. One more is an error at the first rule beyond.
-pub const MAX_RULES: usize = 4096;
+pub const MAX_RULES: usize = 16_384;
 
 /// Programs that one rule names. More are an error at the rule: split it.
 pub const MAX_PATTERNS: usize = 1024;
@@ -43,6 +45,31 @@ pub(crate) const VALID_FOR_LIMITS: DurationLimits =
 pub(crate) const ACTIONS: [(&str, Action); 3] =
     [("ask", Action::Ask), ("deny", Action::Deny), ("allow", Action::Allow)];
 
+/// How bad it is if it was wrong to let it go on, in the words of who wrote the rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Risk {
+    /// It can be put right at once.
+    Low,
+    /// It can be put right.
+    Medium,
+    /// Somebody will notice.
+    High,
+    /// It cannot be put right.
+    Critical,
+}
+
+impl std::fmt::Display for Risk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = RISKS.iter().find(|(_, risk)| risk == self).map_or("", |(word, _)| *word);
+        f.pad(word)
+    }
+}
+
+/// The words for `risk`.
+pub(crate) const RISKS: [(&str, Risk); 4] =
+    [("low", Risk::Low), ("medium", Risk::Medium), ("high", Risk::High), ("critical", Risk::Critical)];
+
 /// The words for `wait`.
 pub(crate) const WAITS: [(&str, Wait); 2] = [("hold", Wait::Hold), ("refuse", Wait::Refuse)];
 
@@ -72,6 +99,14 @@ pub struct Rule {
     pub wait: Option<Wait>,
     /// What becomes of variables that decide which code runs, where the rule says.
     pub loader_variables: Option<LoaderVariables>,
+    /// How bad it is if the answer is wrong.
+    pub risk: Option<Risk>,
+    /// What who decides is told: one line.
+    pub message: Option<String>,
+    /// What the agent's side is told where the rule denies: one line.
+    pub deny_message: Option<String>,
+    /// What has to hold beside, all of it.
+    pub clauses: Vec<Clause>,
     /// Where its name stands.
     pub place: Place,
 }

@@ -1,8 +1,11 @@
 //! Finds patterns that never decide anything, because the same pattern stands in another rule.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher as _, RandomState},
+};
 
-use super::{Action, Policy, index::PatternRef, parse::PatternSpan};
+use super::{Action, Clause, Policy, index::PatternRef, parse::PatternSpan};
 use crate::{diagnostic::quoted, document::Problems};
 
 /// Warns of each pattern that is written twice and can decide in one place only.
@@ -13,12 +16,26 @@ pub(super) fn warn(policy: &Policy, spans: &[Vec<PatternSpan>], problems: &mut [
             by_text.entry(&pattern.text).or_default().push((rule_index, pattern_index));
         }
     }
+    let state = RandomState::new();
+    let hash = |clauses: &[Clause]| state.hash_one(clauses);
+    let none = hash(&[]);
+    let hashes: Vec<u64> = policy.rules().iter().map(|rule| hash(&rule.clauses)).collect();
     for same in by_text.values().filter(|same| same.len() > 1) {
-        let denies = |reference: &&PatternRef| {
-            policy.rule(**reference).is_some_and(|rule| rule.action == Action::Deny)
-        };
-        let Some(decider) = same.iter().find(denies).or(same.first()) else { continue };
-        for loser in same.iter().filter(|reference| *reference != decider) {
+        // Only the first of each action with the same clauses can be the first that outdoes another.
+        let mut firsts: HashMap<(Action, u64), PatternRef> = HashMap::new();
+        for reference in same {
+            let (Some(rule), Some(clauses)) = (policy.rule(*reference), hashes.get(reference.0)) else {
+                continue;
+            };
+            firsts.entry((rule.action, *clauses)).or_insert(*reference);
+        }
+        for loser in same {
+            let Some(clauses) = hashes.get(loser.0) else { continue };
+            let of = |action| [none, *clauses].map(|clauses| firsts.get(&(action, clauses)));
+            let firsts = [Action::Deny, Action::Ask, Action::Allow].into_iter().flat_map(of).flatten();
+            let Some(decider) = firsts.filter(|other| outdoes(policy, **other, *loser)).min() else {
+                continue;
+            };
             let span = spans.get(loser.0).and_then(|rule| rule.get(loser.1));
             let (Some((file, span)), Some(pattern), Some(winner)) =
                 (span, policy.pattern(*decider), policy.rule(*decider))
@@ -39,4 +56,21 @@ pub(super) fn warn(policy: &Policy, spans: &[Vec<PatternSpan>], problems: &mut [
             problems.warning(span.clone(), message, format!("it is also at {}", pattern.place));
         }
     }
+}
+
+/// Whether one decides wherever the other could, by the same pattern.
+fn outdoes(policy: &Policy, one: PatternRef, other: PatternRef) -> bool {
+    if one.0 == other.0 {
+        return one.1 < other.1;
+    }
+    let (Some(winner), Some(loser)) = (policy.rule(one), policy.rule(other)) else { return false };
+    let wins = match (winner.action, loser.action) {
+        (Action::Deny, Action::Deny) => one < other,
+        (Action::Deny, _) => true,
+        (_, Action::Deny) => false,
+        // What is in doubt asks, and does not allow: the one does not decide wherever the other does.
+        (Action::Allow, Action::Ask) if !winner.clauses.is_empty() => false,
+        _ => one < other,
+    };
+    wins && (winner.clauses.is_empty() || winner.clauses == loser.clauses)
 }

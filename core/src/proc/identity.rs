@@ -21,6 +21,20 @@ pub fn add_users_and_groups(text: &str, into: &mut Identity) -> Option<bool> {
     Some(capabilities != 0)
 }
 
+/// The group and the supplementary groups that a thread acts as, from its `status`. None where the text is no such file.
+#[must_use]
+pub fn groups(text: &str) -> Option<Vec<u32>> {
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let numbers =
+        |value: &str| value.split_ascii_whitespace().map(str::parse).collect::<Result<Vec<u32>, _>>();
+    // The second is the effective one.
+    let mut groups = vec![*numbers(field("Gid")?).ok()?.get(1)?];
+    groups.extend(numbers(field("Groups")?).ok()?);
+    groups.sort_unstable();
+    groups.dedup();
+    Some(groups)
+}
+
 /// Adds the users that a user namespace maps, from `uid_map` as a process of the initial one reads it: who has
 /// capabilities there has power over their files (`capable_wrt_inode_uidgid`,
 /// <https://github.com/torvalds/linux/blob/v6.1/kernel/capability.c>). The initial namespace maps each user to itself; who
@@ -46,6 +60,12 @@ mod tests {
         [5, 6, 7, 27, 900].into_iter().for_each(|group| expected.add_group(group));
         assert_eq!(found, expected);
         assert_eq!(add_users_and_groups("Uid:\t0\n", &mut found), None);
+    }
+
+    #[test]
+    fn the_groups_that_a_thread_acts_as_are_its_effective_one_and_the_others() {
+        assert_eq!(groups("Gid:\t5\t6\t7\t7\nGroups:\t27 900 6 \n"), Some(vec![6, 27, 900]));
+        assert_eq!((groups("Gid:\t5\nGroups:\t\n"), groups("Gid:\tx y\nGroups:\n")), (None, None));
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod stat;
 mod status;
 
 pub use call::{Exec, is_exec, registers};
-pub use identity::{add_mapped_users, add_users_and_groups};
+pub use identity::{add_mapped_users, add_users_and_groups, groups};
 pub use mount::{device, numbered};
 pub use stat::Stat;
 pub use status::Status;

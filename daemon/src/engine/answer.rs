@@ -42,7 +42,10 @@ impl Engine {
                 entry.bound = Some(bound.with_variables(decision.loader_variables));
                 let (input, note) = match decision.action {
                     Action::Allow => (Some(Input::AllowedByRule), None),
-                    Action::Deny => (Some(Input::Decided(Refusal::DeniedByRule)), objection),
+                    Action::Deny => {
+                        let told = objection.or_else(|| decision.deny_message.clone());
+                        (Some(Input::Decided(Refusal::DeniedByRule)), told)
+                    }
                     Action::Ask => (None, None),
                 };
                 if decision.action == Action::Ask && self.joins(hold, &observed.facts, &decision) {
@@ -80,6 +83,9 @@ impl Engine {
             rule: None,
             description: None,
             because: "what it is could not be found out".to_owned(),
+            risk: None,
+            message: None,
+            deny_message: None,
             timeout: self.rules.config.defaults.timeout,
             valid_for: self.rules.config.defaults.valid_for,
             wait: self.rules.config.defaults.wait,

@@ -34,6 +34,9 @@ pub(super) struct Executable {
     pub(super) version: FileVersion,
     pub(super) names: Vec<Vec<u8>>,
     pub(super) interpreters: Interpreters,
+    /// It is the interpreter of the script that was called: the kernel puts what the script's first line says before the
+    /// arguments.
+    pub(super) is_interpreter: bool,
     /// Why the agent can have another file run in its place, where it can.
     pub(super) exchange: Option<String>,
 }
@@ -115,7 +118,7 @@ pub(super) fn find(
         let looked_at = Exchange::new(task, hold, tags, &reached, &named)?;
         exchange = looked_at.of_script(&reached, place.key, &named);
     }
-    Ok(Executable { facts, version, names, interpreters, exchange })
+    Ok(Executable { facts, version, names, interpreters, is_interpreter: rounds > 0, exchange })
 }
 
 fn content(task: &TaskDir, place: &Place, path: PathBuf) -> Result<Content, ObserveError> {

@@ -15,7 +15,7 @@ use holdpoint_core::{
 use nix::unistd::gethostname;
 
 use super::{
-    ObserveError, Observed,
+    ObserveError, Observed, Surroundings,
     call::Call,
     executable::{self, Executable},
     process::{self, TaskDir},
@@ -55,6 +55,8 @@ pub(crate) fn observe_filed(
     let mut either = task.iter().chain(of_parent.as_ref());
     let cwd = either.find_map(|task| task.directory_path(hold).ok()).unwrap_or_default();
     let cgroup = task.as_ref().map(TaskDir::cgroup).unwrap_or_default();
+    let (parents, parents_are_all) = parent.map(|pid| process::parents(pid, tags)).unwrap_or_default();
+    let tty = task.as_ref().and_then(|task| task.stat().ok()).map(|stat| stat.tty);
     let facts = ExecFacts {
         agent: agent.clone(),
         user: user(hold),
@@ -65,8 +67,8 @@ pub(crate) fn observe_filed(
         called: Alleged(filed.path),
         argv: filed.argv.into_iter().map(Alleged).collect(),
         cwd: Alleged(cwd),
-        tty: task.as_ref().and_then(|task| task.stat().ok()).and_then(|stat| stat.tty),
-        parents: parent.map(|pid| process::parents(pid, tags)).unwrap_or_default(),
+        tty: tty.clone().flatten(),
+        parents,
         unit: proc::unit(&cgroup),
         cgroup: Alleged(cgroup),
         // That of the call is not in the record, and is not a part of what is approved.
@@ -82,6 +84,13 @@ pub(crate) fn observe_filed(
         interpreters: executable.interpreters,
         exchange: executable.exchange,
         loader_variables: Vec::new(),
+        // Neither its environment nor its groups at the moment of the call are in the record.
+        surroundings: Surroundings {
+            parents_are_all,
+            tty_is_known: tty.is_some(),
+            is_interpreter: executable.is_interpreter,
+            ..Surroundings::default()
+        },
     })
 }
 

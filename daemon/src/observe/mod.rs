@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod call;
+mod context;
 mod digest;
 mod environment;
 mod exchange;
@@ -32,6 +33,7 @@ use crate::{
     kernel::Tags,
 };
 
+pub(crate) use context::Surroundings;
 pub(crate) use filing::observe_filed;
 pub(crate) use identity::{inode_of, key_of};
 pub(crate) use names::with_names;
@@ -51,6 +53,8 @@ pub(crate) struct Observed {
     pub(crate) exchange: Option<String>,
     /// The names of the variables that decide which code the program runs.
     pub(crate) loader_variables: Vec<Vec<u8>>,
+    /// What rules may look at and requests do not show.
+    pub(crate) surroundings: Surroundings,
 }
 
 /// Why a held exec could not be looked at. It is refused then, and the request says why.
@@ -105,8 +109,14 @@ pub(crate) fn observe(
     };
     let bound = Bound::new(strings.ok_or_else(too_long)?, executable.version);
     let environment = environment::read(&call.environment, config)?;
+    let surroundings = Surroundings {
+        environment: Some(call.environment),
+        groups: task.read("status").ok().and_then(|status| proc::groups(&status)),
+        ..Surroundings::default()
+    };
     let cwd = task.directory_path(hold)?;
     let stat = task.stat()?;
+    let (parents, parents_are_all) = process::parents(stat.parent, tags);
     let cgroup = task.cgroup();
     let facts = ExecFacts {
         agent: agent.clone(),
@@ -119,7 +129,7 @@ pub(crate) fn observe(
         argv: call.argv.into_iter().map(Alleged).collect(),
         cwd: Alleged(cwd),
         tty: stat.tty,
-        parents: process::parents(stat.parent, tags),
+        parents,
         unit: proc::unit(&cgroup),
         cgroup: Alleged(cgroup),
         env: environment.shown,
@@ -134,6 +144,12 @@ pub(crate) fn observe(
         interpreters: executable.interpreters,
         exchange: executable.exchange,
         loader_variables: environment.loader_variables,
+        surroundings: Surroundings {
+            parents_are_all,
+            tty_is_known: true,
+            is_interpreter: executable.is_interpreter,
+            ..surroundings
+        },
     })
 }
 

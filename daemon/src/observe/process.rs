@@ -172,11 +172,14 @@ pub(crate) fn left_its_exec(hold: &Hold) -> bool {
 }
 
 /// The parents that belong to the agent, nearest first: the last is the agent's root, or where its parent ended
-/// before it, whoever took it over.
-pub(crate) fn parents(mut pid: u32, tags: &Tags) -> Vec<ParentFacts> {
+/// before it, whoever took it over. And whether these are all of them.
+pub(crate) fn parents(mut pid: u32, tags: &Tags) -> (Vec<ParentFacts>, bool) {
     let mut parents = Vec::new();
-    while pid != 0 && parents.len() < MAX_PARENTS && tags.is_agent(pid) {
-        let Some(stat) = stat(pid) else { break };
+    while pid != 0 && tags.is_agent(pid) {
+        if parents.len() == MAX_PARENTS {
+            return (parents, false);
+        }
+        let Some(stat) = stat(pid) else { return (parents, false) };
         let exe = fs::read_link(format!("/proc/{pid}/exe")).map(|path| path.into_os_string().into_vec());
         let mut command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         command.truncate(PARENT_COMMAND_BYTES);
@@ -185,5 +188,5 @@ pub(crate) fn parents(mut pid: u32, tags: &Tags) -> Vec<ParentFacts> {
         parents.push(ParentFacts { pid, exe: Alleged(exe.unwrap_or_default()), command: Alleged(command) });
         pid = stat.parent;
     }
-    parents
+    (parents, true)
 }

@@ -3,7 +3,6 @@
 
 mod again;
 mod directories;
-mod files;
 mod listing;
 mod objection;
 mod silence;
@@ -20,8 +19,9 @@ use holdpoint_core::{
     alleged::Alleged,
     config::Config,
     diagnostic::{Diagnostic, Severity},
-    policy::{Action, Decision, Exec, Policy, Wait},
+    policy::{Action, Context, Decision, Exec, Policy},
 };
+use holdpoint_files::FilesError;
 use thiserror::Error;
 
 use crate::{
@@ -29,6 +29,7 @@ use crate::{
     configuration::{self, ConfigurationError},
     engine::InForce,
     observe::Observed,
+    sys::clock,
 };
 
 pub(crate) use again::{Found, find_again};
@@ -82,7 +83,10 @@ pub(crate) enum Ruling {
 /// # Errors
 /// When a file cannot be read or does not parse, or a rule is about more files than there is room for.
 pub(crate) fn load(config: &Arc<Config>) -> Result<Rules, RulesError> {
-    let sources = files::read(&config.policies)?;
+    let sources = holdpoint_files::rules_in(&config.policies).map_err(|error| match error {
+        FilesError::Read { path, cause } => RulesError::Read { path, cause },
+        FilesError::Wrong(diagnostic) => RulesError::Wrong(vec![*diagnostic]),
+    })?;
     let (policy, mut warnings) = holdpoint_core::policy::parse(&sources).map_err(RulesError::Wrong)?;
     let policy = policy.with_defaults(config.defaults);
     let contradictions = policy.contradictions();
@@ -152,16 +156,21 @@ impl Rules {
     /// What to do about a held exec.
     pub(crate) fn rule(&self, hold: &Hold, observed: &Observed) -> Ruling {
         let path = observed.facts.executable.path.0.as_slice();
-        let own = self.decide(hold.file, path, &observed.names);
-        let mut decision = match stricter(own, self.by_arguments(hold.file, observed)) {
+        let context = observed.context(clock::wall());
+        let own = self.decide(hold.file, path, &observed.names, &context);
+        let mut decision = match stricter(own, self.by_arguments(hold.file, observed, &context)) {
             Some(decision) => decision,
-            None if hold.matched == MATCHED_FILE => self.policy.decide(&Exec { names: &[], paths: &[path] }),
+            None if hold.matched == MATCHED_FILE => {
+                self.policy.decide(&Exec { names: &[], paths: &[path] }, &context)
+            }
             None => return Ruling::NotMeant,
         };
+        // Which arguments the kernel gives an interpreter, and what is in its file, nobody has looked at.
+        let of_interpreter = Context { argv: None, sha256: None, owner: None, ..context };
         let mut covered = FileKey::default();
         for (path, key) in &observed.interpreters {
             let names = [last_component(path).to_vec()];
-            let Some(said) = self.decide(*key, path, &names) else { continue };
+            let Some(said) = self.decide(*key, path, &names, &of_interpreter) else { continue };
             if covered != FileKey::default() && covered != *key {
                 decision.action = Action::Deny;
                 decision.because = "more than one of the script's interpreters is listed".to_owned();
@@ -169,7 +178,7 @@ impl Rules {
             }
             covered = *key;
             let loader_variables = decision.loader_variables.max(said.loader_variables);
-            if strictness(said.action) > strictness(decision.action) {
+            if said.action.strictness() > decision.action.strictness() {
                 decision = said;
             }
             decision.loader_variables = loader_variables;
@@ -190,14 +199,14 @@ impl Rules {
         let each = known.iter().flat_map(|path| {
             let (path, name) = (path.as_slice(), last_component(path));
             [Exec { names: &[], paths: &[path] }, Exec { names: &[name], paths: &[] }]
-                .map(|exec| self.refuses(&exec))
+                .map(|exec| self.policy.could_refuse_at_once(&exec))
         });
         let paths: Vec<&[u8]> = known.iter().map(Vec::as_slice).collect();
         let names: Vec<&[u8]> = known.iter().map(|path| last_component(path)).collect();
         let together = Exec { names: &names, paths: &paths };
         // A rule that denies wins over all others, at once.
-        let denied = self.policy.decide(&together).action == Action::Deny;
-        if !denied && each.chain([self.refuses(&together)]).any(|refuses| refuses) {
+        let denied = self.policy.always_denies(&together);
+        if !denied && each.chain([self.policy.could_refuse_at_once(&together)]).any(|refuses| refuses) {
             LISTED_REFUSE
         } else {
             LISTED_HOLD
@@ -208,12 +217,13 @@ impl Rules {
     /// not meant, and go on at once.
     pub(crate) fn wait_of_name(&self, name: &Name) -> u32 {
         let name: Vec<u8> = name.iter().copied().take_while(|byte| *byte != 0).collect();
-        if self.refuses(&Exec { names: &[&name], paths: &[] }) { LISTED_REFUSE } else { LISTED_HOLD }
+        let exec = Exec { names: &[&name], paths: &[] };
+        if self.policy.could_refuse_at_once(&exec) { LISTED_REFUSE } else { LISTED_HOLD }
     }
 
     /// What the rules say of the names that its arguments give a program of many names. One that was called by the link of an
     /// allowed name, or by a name that no rule means, could become another one by them.
-    fn by_arguments(&self, key: FileKey, observed: &Observed) -> Option<Decision> {
+    fn by_arguments(&self, key: FileKey, observed: &Observed, context: &Context<'_>) -> Option<Decision> {
         if !self.many_names.contains(&key) {
             return None;
         }
@@ -224,12 +234,7 @@ impl Rules {
         let names: Vec<Vec<u8>> = observed.facts.argv.iter().take(2).map(name).collect();
         let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
         let exec = Exec { names: &names, paths: &[] };
-        self.policy.listed(&exec).then(|| self.policy.decide(&exec))
-    }
-
-    fn refuses(&self, exec: &Exec<'_>) -> bool {
-        let asks = |decision: Decision| decision.action == Action::Ask && decision.wait == Wait::Refuse;
-        self.policy.listed(exec) && asks(self.policy.decide(exec))
+        self.policy.listed(&exec).then(|| self.policy.decide(&exec, context))
     }
 
     /// The paths by which the rules know a file.
@@ -237,28 +242,26 @@ impl Rules {
         self.files.get(&key).cloned().unwrap_or_default()
     }
 
-    fn decide(&self, key: FileKey, path: &[u8], names: &[Vec<u8>]) -> Option<Decision> {
+    fn decide(
+        &self,
+        key: FileKey,
+        path: &[u8],
+        names: &[Vec<u8>],
+        context: &Context<'_>,
+    ) -> Option<Decision> {
         let known = self.files.get(&key).map(Vec::as_slice).unwrap_or_default();
         let known = known.iter().map(Vec::as_slice);
         let paths: Vec<&[u8]> = known.clone().chain([path]).collect();
         let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).chain(known.map(last_component)).collect();
         let exec = Exec { names: &names, paths: &paths };
-        self.policy.listed(&exec).then(|| self.policy.decide(&exec))
+        self.policy.listed(&exec).then(|| self.policy.decide(&exec, context))
     }
 }
 
 fn stricter(one: Option<Decision>, other: Option<Decision>) -> Option<Decision> {
     match (one, other) {
-        (Some(one), Some(other)) if strictness(other.action) > strictness(one.action) => Some(other),
+        (Some(one), Some(other)) if other.action.strictness() > one.action.strictness() => Some(other),
         (one, other) => one.or(other),
-    }
-}
-
-fn strictness(action: Action) -> u8 {
-    match action {
-        Action::Allow => 0,
-        Action::Ask => 1,
-        Action::Deny => 2,
     }
 }
 

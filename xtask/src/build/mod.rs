@@ -46,9 +46,17 @@ impl Programs {
         files.push((self.object.clone(), OBJECT.to_string()));
         files.retain(|(path, _)| path.is_file());
         let policies = cache::repository()?.join("policies");
-        let listing = command::output(Command::new("find").arg(&policies).args(["-type", "f"]))?;
+        // All in one directory, as the package has them: an operator copies a file.
+        let listing = command::output(Command::new("find").arg(&policies).args([
+            "-mindepth",
+            "2",
+            "-maxdepth",
+            "2",
+            "-name",
+            "*.toml",
+        ]))?;
         for path in listing.lines().map(PathBuf::from) {
-            let name = path.strip_prefix(&policies).context("name a rule pack")?.display().to_string();
+            let name = path.file_name().context("name a rule pack")?.display().to_string();
             files.push((path, format!("{POLICIES}/{name}")));
         }
         Ok(files)

@@ -2,10 +2,20 @@
 
 use std::collections::HashMap;
 
+pub(super) mod clauses;
+mod lint;
+pub(super) mod schedule;
+pub(super) mod tools;
+pub(super) mod values;
+
+use self::{
+    tools::{COMMAND_KEYS, RESOURCE_KEYS, ToolReader},
+    values::{RawSet, Sets},
+};
 use super::{
     ACTIONS, Action, Defaults, LOADER_VARIABLES, LoaderVariables, MAX_DESCRIPTION_BYTES, MAX_GLOBS,
-    MAX_NAMES, MAX_PATTERNS, MAX_RULE_NAME_BYTES, MAX_RULES, Pattern, PatternKind, Place, Policy, Rule,
-    SourceFile, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS, Wait,
+    MAX_NAMES, MAX_PATTERNS, MAX_RULE_NAME_BYTES, MAX_RULES, Pattern, PatternKind, Place, Policy, RISKS,
+    Rule, SourceFile, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS, Wait,
     decide::{UNSEEN, UNSEEN_CURE},
     pattern, shadow,
 };
@@ -14,9 +24,23 @@ use crate::{
     document::{Problems, Table, Text, read},
 };
 
-const TOP_KEYS: &[&str] = &["rule"];
-pub(super) const RULE_KEYS: &[&str] =
-    &["name", "description", "exec", "action", "timeout", "valid_for", "wait", "loader_variables"];
+const TOP_KEYS: &[&str] = &["rule", "command", "resource", "sets"];
+
+/// Keys of a rule that are no clauses.
+pub(super) const RULE_KEYS: &[&str] = &[
+    "name",
+    "description",
+    "exec",
+    "action",
+    "timeout",
+    "valid_for",
+    "wait",
+    "loader_variables",
+    "risk",
+    "message",
+    "deny_message",
+    "unless",
+];
 
 /// Makes a policy of files, in the order given, which is the order in which their rules are tried.
 ///
@@ -25,18 +49,41 @@ pub(super) const RULE_KEYS: &[&str] =
 /// # Errors
 /// When any file has an error: all errors of all files, and no policy. The caller keeps the old one.
 pub fn parse(files: &[SourceFile]) -> Result<(Policy, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut reader = Reader::default();
     let mut problems: Vec<Problems<'_>> = files.iter().map(Problems::new).collect();
-    for (index, (file, problems)) in files.iter().zip(&mut problems).enumerate() {
-        if let Some(document) = read(file, problems) {
-            reader.file = index;
-            let top = Table::new(&document, TOP_KEYS, problems);
-            for table in top.tables("rule", RULE_KEYS, problems) {
-                reader.rule(&table, problems);
+    let documents: Vec<_> =
+        files.iter().zip(&mut problems).map(|(file, problems)| read(file, problems)).collect();
+    let mut tables = Vec::new();
+    for (index, (document, problems)) in documents.iter().zip(&mut problems).enumerate() {
+        let Some(document) = document else { continue };
+        tables.push((index, Table::new(document, TOP_KEYS, problems)));
+    }
+    // What rules of any file may speak of comes first.
+    let sets = Sets::new(raw_sets(&tables, &mut problems), &mut problems);
+    let mut shared = ToolReader::default();
+    for (index, top) in &tables {
+        let Some(problems) = problems.get_mut(*index) else { continue };
+        for table in top.tables("command", COMMAND_KEYS, problems) {
+            shared.command(&table, problems);
+        }
+        for table in top.tables("resource", RESOURCE_KEYS, problems) {
+            shared.resource(&table, problems);
+        }
+    }
+    let shared = shared.finish();
+    let known: Vec<&str> = RULE_KEYS.iter().chain(clauses::CLAUSE_KEYS).copied().collect();
+    let mut reader = Reader { sets, ..Reader::default() };
+    for (index, top) in &tables {
+        let Some(problems) = problems.get_mut(*index) else { continue };
+        reader.file = *index;
+        for table in top.tables("rule", &known, problems) {
+            let before = reader.rules.len();
+            reader.rule(&table, problems);
+            if let Some(rule) = reader.rules.get(before) {
+                lint::rule(rule, &table, &shared, problems);
             }
         }
     }
-    let policy = Policy::new(reader.rules, Defaults::default());
+    let policy = Policy::new(reader.rules, shared, Defaults::default());
     if let Err(why) = &policy
         && let Some((last, span)) = reader.last_glob
         && let Some(problems) = problems.get_mut(last)
@@ -67,7 +114,8 @@ pub fn parse(files: &[SourceFile]) -> Result<(Policy, Vec<Diagnostic>), Vec<Diag
 pub(super) type PatternSpan = (usize, std::ops::Range<usize>);
 
 #[derive(Default)]
-struct Reader {
+struct Reader<'t> {
+    sets: Sets<'t>,
     /// Index of the file that is being read.
     file: usize,
     /// Rules seen so far, those with errors included.
@@ -80,11 +128,11 @@ struct Reader {
     last_glob: Option<PatternSpan>,
 }
 
-impl Reader {
+impl Reader<'_> {
     /// Reads one rule. Of a rule with errors, what can be read is kept, to find more errors with it.
     fn rule(&mut self, table: &Table<'_, '_>, problems: &mut Problems<'_>) {
         let name = self.name(table, problems);
-        let description = description(table, problems);
+        let description = line(table, "description", problems);
         let (exec, spans) = self.exec(table, problems);
         let action = table.word("action", &ACTIONS, problems);
         if action.is_none() && !table.has("action") {
@@ -98,8 +146,18 @@ impl Reader {
         let valid_for = table.duration("valid_for", VALID_FOR_LIMITS, problems);
         let wait = table.word("wait", &WAITS, problems);
         let loader_variables = table.word("loader_variables", &LOADER_VARIABLES, problems);
+        let risk = table.word("risk", &RISKS, problems);
+        let message = line(table, "message", problems);
+        let deny_message = line(table, "deny_message", problems);
+        let clauses = clauses::read(table, &self.sets, problems);
+        if action.is_some_and(|action| action != Action::Deny) && table.has("deny_message") {
+            let message = "'deny_message' has no effect in a rule that does not deny";
+            problems.warning(table.key_span("deny_message"), message, "leave it out");
+        }
         if let Some(action @ (Action::Allow | Action::Deny)) = action {
-            for key in ["timeout", "valid_for", "wait"].into_iter().filter(|key| table.has(key)) {
+            for key in
+                ["timeout", "valid_for", "wait", "risk", "message"].into_iter().filter(|key| table.has(key))
+            {
                 let message = format!("'{key}' has no effect in a rule with the action '{action}'");
                 problems.warning(
                     table.key_span(key),
@@ -134,6 +192,10 @@ impl Reader {
                 valid_for,
                 wait,
                 loader_variables,
+                risk,
+                message,
+                deny_message,
+                clauses,
                 place,
             });
             self.spans.push(spans);
@@ -230,21 +292,36 @@ impl Reader {
     }
 }
 
-fn description(table: &Table<'_, '_>, problems: &mut Problems<'_>) -> Option<String> {
-    let Text { value, span } = table.string("description", problems)?;
+/// One line of text for people.
+fn line(table: &Table<'_, '_>, key: &str, problems: &mut Problems<'_>) -> Option<String> {
+    let Text { value, span } = table.string(key, problems)?;
     if value.len() > MAX_DESCRIPTION_BYTES {
         let length = value.len();
-        problems
-            .error(span, format!("the description has {length} bytes, {MAX_DESCRIPTION_BYTES} is the limit"));
+        let message = format!("the {} has {length} bytes, {MAX_DESCRIPTION_BYTES} is the limit", spoken(key));
+        problems.error(span, message);
         return None;
     }
     if value.chars().any(char::is_control) {
-        problems.error_with_hint(
-            span,
-            "the description has a line break or control character",
-            "write one line of text",
-        );
+        let message = format!("the {} has a line break or control character", spoken(key));
+        problems.error_with_hint(span, message, "write one line of text");
         return None;
     }
     Some(value.to_owned())
+}
+
+fn spoken(key: &str) -> String {
+    key.replace('_', " ")
+}
+
+fn raw_sets<'t>(tables: &[(usize, Table<'t, '_>)], problems: &mut [Problems<'_>]) -> Vec<RawSet<'t>> {
+    let mut raw = Vec::new();
+    for (file, top) in tables {
+        let Some(problems) = problems.get_mut(*file) else { continue };
+        let Some(sets) = top.free_table("sets", problems) else { continue };
+        for name in sets.keys() {
+            let Some(values) = sets.one_or_more(name.value, problems) else { continue };
+            raw.push(RawSet { file: *file, name, values });
+        }
+    }
+    raw
 }
