@@ -5,12 +5,14 @@
 
 mod api;
 mod arguments;
+mod command;
 mod proc;
 mod record;
 mod text;
 
 pub use api::api;
 pub use arguments::arguments;
+pub use command::command;
 pub use proc::proc;
 pub use record::record;
 pub use text::{escape, policy};
@@ -19,9 +21,10 @@ pub use text::{escape, policy};
 pub type Target = fn(&[u8]);
 
 /// All targets by name. Each has a program in `fuzz_targets` and files in `corpus`.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("api", api),
     ("arguments", arguments),
+    ("command", command),
     ("escape", escape),
     ("policy", policy),
     ("proc", proc),
