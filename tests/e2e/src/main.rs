@@ -17,6 +17,7 @@ mod bad_input;
 mod below;
 mod canary;
 mod changing;
+mod clauses;
 mod crashes;
 mod declared;
 mod endings;
@@ -60,6 +61,7 @@ fn main() -> std::process::ExitCode {
         flood::TESTS,
         joined::TESTS,
         variables::TESTS,
+        clauses::TESTS,
         moved::TESTS,
         paths::TESTS,
         files::TESTS,
@@ -92,6 +94,7 @@ fn main() -> std::process::ExitCode {
         volume::SOAK_TESTS,
         races::TESTS,
         races::RACES,
+        clauses::RACES,
         load::TESTS,
         load::LOAD_TESTS,
         without::TESTS,
