@@ -4,6 +4,7 @@ mod agents;
 pub(crate) mod doctor;
 mod generate;
 mod log;
+pub(crate) mod policy;
 pub(crate) mod recover;
 mod run;
 mod why;
@@ -53,6 +54,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             let style = Style { color: output::colors(global.color) };
             block_on(doctor::doctor(&socket(&global, CONTROL_SOCKET), global.json, style))
         }
+        Command::Policy(command) => {
+            let style = Style { color: output::colors(global.color) };
+            policy::run(command, policy::Print { json: global.json, style })
+        }
         Command::Recover { deny_all } => {
             let style = Style { color: output::colors(global.color) };
             block_on(recover::recover(&socket(&global, CONTROL_SOCKET), deny_all, global.json, style))
@@ -86,6 +91,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Reload => reload(context).await,
         Command::Run { .. }
         | Command::Doctor
+        | Command::Policy(_)
         | Command::Recover { .. }
         | Command::Completions { .. }
         | Command::Man { .. } => Err(Failure::Internal("cannot ask the daemon for this".to_owned())),

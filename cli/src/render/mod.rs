@@ -7,6 +7,7 @@ pub(crate) mod agents;
 pub(crate) mod doctor;
 pub(crate) mod log;
 pub(crate) mod pending;
+pub(crate) mod policy;
 pub(crate) mod recover;
 pub(crate) mod request;
 mod sheet;

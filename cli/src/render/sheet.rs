@@ -68,13 +68,28 @@ impl Sheet {
         }
     }
 
+    /// Adds a value that has words, all of it: its length has a limit already.
+    pub(super) fn words(&mut self, label: &str, value: &str) {
+        let label = format!("{INDENT}{label:<LABEL$}");
+        self.painted(&label, &label, value);
+    }
+
+    /// The same after a label of any width that has colours; `label` is the one without.
+    pub(super) fn painted(&mut self, label: &str, painted: &str, value: &str) {
+        let lines = wrap_words(value, WIDTH.saturating_sub(columns(label)).max(1));
+        self.rows(columns(label), painted, &lines, Tone::Plain, true);
+    }
+
     /// Adds a value after a label of any width.
     pub(super) fn lines(&mut self, label: &str, value: &str, tone: Tone) {
-        let start = columns(label);
+        let lines = wrap(value, WIDTH.saturating_sub(columns(label)).max(1));
+        self.rows(columns(label), label, &lines, tone, self.full);
+    }
+
+    fn rows(&mut self, start: usize, label: &str, lines: &[String], tone: Tone, full: bool) {
         let blank = " ".repeat(start.saturating_sub(CONTINUED.len()));
-        let lines = wrap(value, WIDTH.saturating_sub(start).max(1));
-        let (head, tail) = if self.full || lines.len() <= VALUE_LINES {
-            (lines.as_slice(), &[][..])
+        let (head, tail) = if full || lines.len() <= VALUE_LINES {
+            (lines, &[][..])
         } else {
             // The end is shown as well: something may hide there.
             let (head, rest) = lines.split_at(VALUE_LINES - 2);

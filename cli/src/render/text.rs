@@ -36,6 +36,15 @@ pub(crate) fn cut_middle(text: &str, width: usize) -> String {
     format!("{head}{CUT}{tail}")
 }
 
+/// The text in at most `width` columns, with its beginning left out where it is longer.
+pub(crate) fn cut_start(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    let tail: String = take(text.chars().rev(), width.saturating_sub(1)).chars().rev().collect();
+    format!("{CUT}{tail}")
+}
+
 /// The text in lines of at most `width` columns, broken anywhere, since nothing may be lost.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -90,6 +99,8 @@ mod tests {
         assert_eq!(cut_middle("long", 1), "…");
         assert_eq!(cut_middle("long", 0), "…");
         assert_eq!(fit("ab", 4), "ab  ");
+        assert_eq!(cut_start("10-kubernetes.toml:103", 12), "…es.toml:103");
+        assert_eq!((cut_start("short", 5).as_str(), cut_start("long", 0).as_str()), ("short", "…"));
     }
 
     #[test]

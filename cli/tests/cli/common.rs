@@ -87,7 +87,7 @@ pub(crate) fn stderr(output: &Output) -> String {
 pub(crate) fn request(id: &str, state: &str) -> String {
     format!(
         r#"{{"id":"{id}","hold":"0000000000000005","wait":"hold","state":{{"is":"{state}"}},"facts":null,"decision":{{"action":"ask",
-        "rule":null,"description":null,"because":"listed","timeout":60000,"valid_for":30000,"wait":"hold","loader_variables":"refuse-ld"}},
+        "rule":null,"description":null,"because":"listed","risk":null,"message":null,"deny_message":null,"timeout":60000,"valid_for":30000,"wait":"hold","loader_variables":"refuse-ld"}},
         "votes":[],"made_at":1,"deadline":2,"valid_until":null,"ended_at":null,"note":"\u001b[2Jü"}}"#
     )
     .replace('\n', "")

@@ -5,6 +5,8 @@ mod common;
 #[cfg(test)]
 mod decide;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod watch;

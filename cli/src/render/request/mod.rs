@@ -4,7 +4,7 @@ mod facts;
 mod processes;
 
 use holdpoint_core::{
-    policy::{Action, Wait},
+    policy::{Action, Risk, Wait},
     request::{State, Vote},
     time::WallTime,
     wire::RequestView,
@@ -63,6 +63,13 @@ fn why(sheet: &mut Sheet, view: &RequestView) {
     }
     if let Some(description) = &decision.description {
         sheet.value("meaning", &plain(description), Tone::Plain);
+    }
+    if let Some(risk) = decision.risk {
+        let tone = if risk >= Risk::High { Tone::Alarm } else { Tone::Plain };
+        sheet.value("risk", &risk.to_string(), tone);
+    }
+    if let Some(message) = &decision.message {
+        sheet.value("message", &plain(message), Tone::Plain);
     }
     sheet.value("matched by", &plain(&decision.because), Tone::Plain);
     let wait = match view.wait {

@@ -1,9 +1,13 @@
 //! The command line.
 
+mod policy;
+
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub(crate) use policy::{ExplainArguments, PolicyCommand};
 
 /// Where people decide.
 pub(crate) const CONTROL_SOCKET: &str = "/run/holdpoint/control.sock";
@@ -14,9 +18,9 @@ pub(crate) const AGENT_SOCKET: &str = "/run/holdpoint/agent.sock";
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    the answer is no: a vote that came too late, a check that failed
+  1    the answer is no: a vote that came too late, a check or a case that failed, no rules
   2    the command line is wrong
-  65   what was given is wrong: no such request, an ambiguous id, rules that do not parse
+  65   what was given is wrong: no such request, an ambiguous id, rules that do not parse or cannot be read
   69   holdpointd cannot be reached, or cannot do it now; with `run`, CMD did not run
   70   a fault of holdpoint's
   77   not permitted
@@ -39,7 +43,7 @@ pub(crate) struct Arguments {
 /// The options that every command takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Global {
-    /// Print JSON, in the shapes of docs/api.md.
+    /// Print JSON, in the shapes of docs/api.md; with `policy` in those of docs/cli.md.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// The daemon's socket [default: /run/holdpoint/control.sock; for `run` and `why`: /run/holdpoint/agent.sock].
@@ -138,6 +142,9 @@ pub(crate) enum Command {
     Status,
     /// Have the daemon read its rules and its configuration again.
     Reload,
+    /// Check, explain and try the rules of a directory. It needs no daemon, and changes nothing.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// For an operator who is locked out: say what is held and why, and how to get out, also without a daemon.
     Recover {
         /// Deny all requests that wait.
@@ -196,27 +203,56 @@ mod tests {
         }
     }
 
+    const DOCUMENTATION: &str = include_str!("../../../docs/cli.md");
+
     #[test]
     fn every_exit_code_is_in_the_documentation() {
-        let documentation = include_str!("../../docs/cli.md");
         for line in EXIT_CODES.lines().filter_map(|line| line.strip_prefix("  ")) {
             let code = line.split_whitespace().next().unwrap();
-            assert!(documentation.contains(&format!("| {code} |")), "{code} is not in docs/cli.md");
+            assert!(DOCUMENTATION.contains(&format!("| {code} |")), "{code} is not in docs/cli.md");
+        }
+    }
+
+    /// The heading of a command, and what stands below it until the next one.
+    fn section(name: &str) -> &'static str {
+        let of_it = |section: &&str| {
+            let heading = section.lines().next().unwrap_or_default();
+            heading.match_indices(name).any(|(at, _)| {
+                !heading[at + name.len()..].starts_with(|c: char| c == '-' || c.is_alphanumeric())
+            })
+        };
+        DOCUMENTATION
+            .split("\n### ")
+            .find(of_it)
+            .unwrap_or_else(|| panic!("'{name}' has no section in docs/cli.md"))
+    }
+
+    /// Checks a command and those below it.
+    fn is_documented(name: &str, command: &clap::Command) {
+        // Those for packagers are in one section.
+        let section = if command.is_hide_set() { section("For packagers") } else { section(name) };
+        assert!(section.contains(name), "{name}");
+        for option in
+            command.get_arguments().filter(|option| !option.is_global_set()).filter_map(clap::Arg::get_long)
+        {
+            assert!(
+                section.contains(&format!("--{option}")),
+                "--{option} of '{name}' is not in its section of docs/cli.md"
+            );
+        }
+        for below in command.get_subcommands() {
+            is_documented(&format!("{name} {}", below.get_name()), below);
         }
     }
 
     #[test]
     fn every_command_and_option_is_in_the_documentation() {
-        let documentation = include_str!("../../docs/cli.md");
         let command = Arguments::command();
-        for sub in command.get_subcommands() {
-            assert!(documentation.contains(&format!("holdpoint {}", sub.get_name())), "{}", sub.get_name());
-            for option in sub.get_arguments().filter_map(clap::Arg::get_long) {
-                assert!(documentation.contains(&format!("--{option}")), "--{option}");
-            }
-        }
         for option in command.get_arguments().filter_map(clap::Arg::get_long) {
-            assert!(documentation.contains(&format!("--{option}")), "--{option}");
+            assert!(DOCUMENTATION.contains(&format!("--{option}")), "--{option}");
+        }
+        for below in command.get_subcommands() {
+            is_documented(&format!("holdpoint {}", below.get_name()), below);
         }
     }
 }

@@ -1,0 +1,123 @@
+//! `holdpoint policy`.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
+
+use clap::{
+    Subcommand,
+    builder::{OsStringValueParser, TypedValueParser as _},
+};
+use holdpoint_core::{policy::case, time::WallTime};
+
+use super::agent_name;
+
+/// Where the rules are that the daemon reads, unless its configuration says otherwise.
+pub(crate) const POLICIES: &str = "/etc/holdpoint/policies.d";
+
+/// What to do with the rules.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Say what is wrong with the rules, and what is odd.
+    Check {
+        /// The directories with the rules. Several are read as one.
+        #[arg(value_name = "DIR", default_value = POLICIES)]
+        directories: Vec<PathBuf>,
+        /// Leave out what depends on this host: programs that are not on it.
+        #[arg(long)]
+        no_host: bool,
+        /// Count warnings as errors.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Say what the rules say of a command, and why. The command is not run.
+    Explain(Box<ExplainArguments>),
+    /// Try the cases that stand beside the rules, in NAME.cases.toml.
+    Test {
+        /// The directories with the rules and the cases. Several are read as one.
+        #[arg(value_name = "DIR", default_value = POLICIES)]
+        directories: Vec<PathBuf>,
+        /// List the rules and clauses that no case tries.
+        #[arg(long)]
+        coverage: bool,
+    },
+    /// List the rules in the order in which they are tried.
+    List {
+        /// The directories with the rules. Several are read as one.
+        #[arg(value_name = "DIR", default_value = POLICIES)]
+        directories: Vec<PathBuf>,
+    },
+}
+
+/// A command, and what is to be taken as known of it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExplainArguments {
+    /// The directories with the rules. Several are read as one.
+    #[arg(long, value_name = "DIR", default_value = POLICIES)]
+    pub(crate) rules: Vec<PathBuf>,
+    /// The agent's name; without it, it is not known.
+    #[arg(long, value_name = "NAME", value_parser = agent_name)]
+    pub(crate) agent: Option<String>,
+    /// The user, by name or number; without it, who calls this.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// A group, by name or number; without it, those of the user.
+    #[arg(long = "group", value_name = "NAME")]
+    pub(crate) groups: Vec<String>,
+    /// A variable of the command's environment; without it, the environment is empty.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = OsStringValueParser::new().try_map(variable))]
+    pub(crate) env: Vec<OsString>,
+    /// Take the environment from here; --env overrides.
+    #[arg(long)]
+    pub(crate) env_from_here: bool,
+    /// The working directory; without it, the one here.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cwd: Option<PathBuf>,
+    /// The time, such as 2026-11-27T12:00:00Z; without it, now.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) at: Option<WallTime>,
+    /// The host's name; without it, this host's.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+    /// The unit of systemd; without it, it is not known.
+    #[arg(long, value_name = "UNIT")]
+    pub(crate) unit: Option<String>,
+    /// It has a terminal; without this, it has none.
+    #[arg(long)]
+    pub(crate) tty: bool,
+    /// Show all rules that did not apply, and cut nothing.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// The program and its arguments, after `--`.
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+fn variable(text: OsString) -> Result<OsString, &'static str> {
+    match OsStr::as_encoded_bytes(&text).iter().position(|byte| *byte == b'=') {
+        Some(1..) => Ok(text),
+        _ => Err("write a variable as NAME=VALUE"),
+    }
+}
+
+fn time(text: &str) -> Result<WallTime, &'static str> {
+    case::point_in_time(text).ok_or("write a time such as 2026-11-27T12:00:00Z or 2026-11-27T13:00:00+01:00")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_has_a_name_and_an_equals_sign() {
+        assert!(["A=b", "A=", "A=b=c"].iter().all(|text| variable((*text).into()).is_ok()));
+        assert!(["A", "=b", ""].iter().all(|text| variable((*text).into()).is_err()));
+    }
+
+    #[test]
+    fn a_time_says_its_zone() {
+        assert_eq!(time("1970-01-01T01:00:01+01:00"), Ok(WallTime(1000)));
+        assert!(["2026-11-27", "12:00", "1969-12-31T00:00:00Z", "x"].iter().all(|text| time(text).is_err()));
+    }
+}

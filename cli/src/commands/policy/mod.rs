@@ -1,0 +1,40 @@
+//! `holdpoint policy`: the rules of a directory, looked at without the daemon.
+
+mod cases;
+mod check;
+pub(crate) mod close;
+mod explain;
+mod list;
+mod missing;
+mod program;
+mod read;
+mod who;
+
+use crate::{args::PolicyCommand, failure::Failure, render::Style};
+
+pub(crate) use cases::{Failed, Fate, Results, Said};
+pub(crate) use check::Findings;
+pub(crate) use explain::Explained;
+pub(crate) use list::Listed;
+pub(crate) use program::{Interpreter, Program};
+
+/// Why a directory without rules is no success.
+pub(crate) const NO_RULES: &str = "no rules: no program is listed, so nothing is held";
+
+/// How the result is printed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Print {
+    pub(crate) json: bool,
+    pub(crate) style: Style,
+}
+
+pub(super) fn run(command: PolicyCommand, print: Print) -> Result<(), Failure> {
+    match command {
+        PolicyCommand::Check { directories, no_host, strict } => {
+            check::check(&directories, !no_host, strict, print)
+        }
+        PolicyCommand::Explain(arguments) => explain::explain(*arguments, print),
+        PolicyCommand::Test { directories, coverage } => cases::test(&directories, coverage, print),
+        PolicyCommand::List { directories } => list::list(&directories, print),
+    }
+}
