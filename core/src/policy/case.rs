@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    Account, Action, Clause, Context, Exec, Explanation, Owner, Parents, Place, Policy, SourceFile, Truth,
+    Account, Action, Clause, Context, Exec, Explanation, OWNERS, Owner, Parents, Place, Policy, SourceFile,
+    Truth, pattern::last_component,
 };
 use crate::{
     alleged::Alleged,
@@ -272,7 +273,7 @@ fn case(table: &Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Case> {
         parents: texts("parents", problems).map(|files| files.iter().map(|file| parent(file)).collect()),
         tty: table.boolean("tty", problems),
         sha256: text("sha256", problems),
-        owner: table.word("owner", &[("root", Owner::Root), ("other", Owner::Other)], problems),
+        owner: table.word("owner", &OWNERS, problems),
     };
     let action = table.word("action", &ACTIONS, problems)?;
     let rule = text("rule", problems);
@@ -303,8 +304,4 @@ fn at(table: &Table<'_, '_>, problems: &mut Problems<'_>) -> Option<WallTime> {
         problems.error_with_hint(span, message, "write for example \"2026-11-27T12:00:00Z\"");
     }
     read
-}
-
-fn last_component(path: &[u8]) -> &[u8] {
-    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Context, Expression, Owner, StringSet, Truth, ValueTest,
+    pattern::last_component,
     schedule::{Dates, Hours},
     view::View,
 };
@@ -92,8 +93,7 @@ impl Clause {
                 let parents = context.parents?;
                 let is_one = |parent: &ParentFacts| {
                     let file = parent.exe.0.as_slice();
-                    let name = file.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-                    names.iter().any(|known| known.as_bytes() == name) || paths.matches(file)
+                    names.iter().any(|known| known.as_bytes() == last_component(file)) || paths.matches(file)
                 };
                 let unread = parents.of.iter().any(|parent| parent.exe.0.is_empty());
                 match parents.of.iter().any(is_one) {

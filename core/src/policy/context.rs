@@ -64,6 +64,9 @@ pub enum Owner {
     Other,
 }
 
+/// The words for `owner`.
+pub(super) const OWNERS: [(&str, Owner); 2] = [("root", Owner::Root), ("other", Owner::Other)];
+
 impl Owner {
     /// By owner and permission bits. Who owns a file can give himself the right to write, and a group may have anybody in it.
     #[must_use]

@@ -4,7 +4,10 @@ use std::{borrow::Cow, collections::HashMap, ffi::OsStr, os::unix::ffi::OsStrExt
 
 use globset::{Candidate, GlobSet, GlobSetBuilder};
 
-use super::{Exec, PatternKind, Rule, pattern};
+use super::{
+    Exec, PatternKind, Rule,
+    pattern::{self, last_component},
+};
 
 /// A pattern by the index of its rule, and its own within the rule. Sorts as rules are tried.
 pub(super) type PatternRef = (usize, usize);
@@ -66,8 +69,4 @@ impl Index {
         let found = self.globs.matches_candidate(&candidate);
         found.into_iter().filter_map(|glob| self.glob_refs.get(glob).copied()).collect()
     }
-}
-
-fn last_component(path: &[u8]) -> &[u8] {
-    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }

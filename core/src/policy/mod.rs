@@ -33,6 +33,7 @@ pub use crate::loader::LoaderVariables;
 pub use clause::{ArgsTest, Clause};
 pub(crate) use command::STYLES;
 pub use command::{Analysis, Doubt, Grammar, Options, Seen, Style};
+use context::OWNERS;
 pub use context::{Account, Context, Owner, Parents};
 pub use decide::{Exec, Policy};
 pub use explain::{Considered, Explanation, Looked};

@@ -85,6 +85,11 @@ impl PatternKind {
     }
 }
 
+/// The name of the file that a path leads to.
+pub(super) fn last_component(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+}
+
 /// Finds the kind of a pattern and whether it can be used.
 pub(super) fn check(text: &str) -> Result<PatternKind, PatternError> {
     let fail = |message: String, hint| Err(PatternError { message, hint });

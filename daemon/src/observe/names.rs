@@ -27,9 +27,11 @@ pub(crate) async fn with_names(found: Result<Observed, ObserveError>) -> Result<
     let groups = observed.surroundings.groups.clone();
     let look = spawn_blocking(move || {
         let groups = groups.and_then(|groups| groups.into_iter().map(group).collect::<Option<Vec<_>>>());
-        let acts_as = if euid == uid { vec![uid] } else { vec![uid, euid] };
-        let users: Option<Vec<Account>> = acts_as.into_iter().map(account).collect();
-        (users, groups, name(uid), login.and_then(name), name(owner))
+        let real = account(uid);
+        let user = real.as_ref().and_then(|account| account.name.clone());
+        let effective = (euid != uid).then(|| account(euid));
+        let users: Option<Vec<Account>> = std::iter::once(real).chain(effective).collect();
+        (users, groups, user, login.and_then(name), name(owner))
     });
     if let Ok(Ok((users, groups, user, login, owner))) = timeout(PATIENCE, look).await {
         observed.surroundings.accounts = Some(Accounts { users, groups });

@@ -177,7 +177,7 @@ fn a_script_of_the_agents_does_not_lend_its_arguments_to_a_listed_interpreter() 
 fn a_program_does_not_borrow_the_rules_of_another_by_a_link_of_its_name() {
     programs::install();
     let rules = format!(
-        "{RULES}\n[[rule]]\nname = \"harmless-by-name\"\nexec = [\"hp-harmless\"]\naction = \"allow\"\n"
+        "[[rule]]\nname = \"harmless-by-name\"\nexec = [\"hp-harmless\"]\naction = \"allow\"\n{RULES}"
     );
     let linked = "d=$(mktemp -d) && ln -s /usr/local/bin/hp-dynamic $d/hp-harmless && $d/hp-harmless 8";
     let unguarded = Agent::unguarded(User::Agent, &["sh", "-c", &format!("{linked}; echo \"status $?\"")]);

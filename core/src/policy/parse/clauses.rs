@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    super::{ArgsTest, Clause, Owner, PatternKind, StringSet, pattern},
+    super::{ArgsTest, Clause, OWNERS, PatternKind, StringSet, pattern},
     schedule,
     tools::option,
     values::{self, Sets},
@@ -37,9 +37,6 @@ pub(in crate::policy) const CLAUSE_KEYS: &[&str] = &[
 
 pub(in crate::policy) const ARGS_KEYS: &[&str] = &["any", "all", "none", "regex", "count"];
 pub(in crate::policy) const COUNT_KEYS: &[&str] = &["min", "max"];
-
-/// The words for `owner`.
-const OWNERS: [(&str, Owner); 2] = [("root", Owner::Root), ("other", Owner::Other)];
 
 /// More arguments than the kernel takes (`MAX_ARG_STRINGS`).
 const MAX_COUNT: u64 = 0x7fff_ffff;

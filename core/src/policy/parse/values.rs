@@ -222,7 +222,7 @@ impl<'t> Sets<'t> {
             or_absent: inner.boolean("or_absent", problems).unwrap_or_default(),
         };
         let has_values = test.within.is_some() || test.not_within.is_some() || test.regex.is_some();
-        if !["in", "not_in", "regex", "present", "or_absent"].iter().any(|key| inner.has(key)) {
+        if !TEST_KEYS.iter().any(|key| inner.has(key)) {
             let hint = "say in, not_in, regex or present";
             problems.error_with_hint(
                 table.key_span(key),
