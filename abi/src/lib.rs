@@ -78,7 +78,7 @@ pub struct FileKey {
 pub struct Listed {
     /// The generation of the rules that put it there.
     pub generation: u32,
-    /// `LISTED_HOLD`, `LISTED_REFUSE` or `LISTED_MANY_NAMES`. Anything else counts as `LISTED_HOLD`.
+    /// `LISTED_HOLD`, `LISTED_REFUSE`, `LISTED_OBSERVE` or `LISTED_MANY_NAMES`. Anything else counts as `LISTED_HOLD`.
     pub wait: u32,
 }
 
@@ -86,6 +86,8 @@ pub struct Listed {
 pub const LISTED_HOLD: u32 = 0x484f_4c44;
 /// A listed program that fails with EPERM at once, and passes once when tried again after approval.
 pub const LISTED_REFUSE: u32 = 0x5245_4655;
+/// A listed program that stops the task for the record alone. Its file may be read and changed like any other.
+pub const LISTED_OBSERVE: u32 = 0x4f42_5356;
 /// Of files alone: no listed program, but one that becomes a listed one by the name in its arguments. It is kept as listed
 /// ones are, and its exec is looked at once more at commit.
 pub const LISTED_MANY_NAMES: u32 = 0x4d41_4e59;

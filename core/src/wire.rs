@@ -7,7 +7,7 @@ use crate::{
     facts::ExecFacts,
     flood::Cause,
     id::{AgentId, HoldId, RequestId},
-    policy::{Decision, Wait},
+    policy::{Decision, Mode, Wait, WouldBe},
     request::{State, Vote, VoteKind, Voter},
     time::WallTime,
 };
@@ -165,6 +165,9 @@ pub struct Status {
     pub version: String,
     /// Whether listed execs are held now.
     pub enforcing: bool,
+    /// Whether what the rules say is done on this host, or recorded alone.
+    #[serde(default)]
+    pub mode: Mode,
     /// The kernel's release.
     pub kernel: String,
     /// The daemon's process id.
@@ -177,6 +180,12 @@ pub struct Status {
     pub running: u64,
     /// Rules in force.
     pub rules: u64,
+    /// Those of them that only observe.
+    #[serde(default)]
+    pub observing_rules: u64,
+    /// The agents of the configuration that are only observed.
+    #[serde(default)]
+    pub observed_agents: Vec<String>,
     /// Names and files that the kernel half looks for.
     pub listed_names: u64,
     /// See `listed_names`.
@@ -321,6 +330,9 @@ pub enum LogEvent {
         program: Alleged,
         /// The rule that decided, where one did.
         rule: Option<String>,
+        /// What would have been done if nothing were only observed; none where it is the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        would_be: Option<WouldBe>,
     },
     /// A vote was counted.
     Voted {

@@ -5,11 +5,11 @@
 mod clause_model;
 
 use clause_model::{
-    FileModel, Known, PROGRAMS, RuleModel, SUBCOMMANDS, clauses, commands, file, files, known, policy_of,
-    read, rule, sources,
+    FileModel, Known, PROGRAMS, RuleModel, SUBCOMMANDS, clauses, commands, enforced_sources, file, files,
+    known, policy_of, read, rule, sources,
 };
 use holdpoint_core::policy::{
-    Action, Decision, Defaults, Explanation, Policy, SourceFile, Truth, Wait, parse,
+    Action, Decision, Defaults, Explanation, Mode, Policy, SourceFile, Truth, Wait, parse,
 };
 use proptest::{prelude::*, sample::Index};
 
@@ -280,12 +280,30 @@ proptest! {
         }
     }
 
+    /// Rules that only observe change nothing of what is done.
+    #[test]
+    fn what_is_done_is_as_if_rules_that_observe_were_not_there(files in files(), known in prop::collection::vec(known(TWO), 4)) {
+        let policy = policy_of(&files);
+        let without = read(&enforced_sources(&files));
+        let enforced = policy.enforced();
+        prop_assert_eq!(enforced.as_ref().unwrap_or(&policy), &without);
+        for known in known {
+            let (said, listed, there) = known.with(|exec, context| {
+                let listed = without.listed(exec);
+                (policy.decide(exec, context), listed, without.decide(exec, context))
+            });
+            let done = said.clone().observed(listed.then(|| there.clone()));
+            prop_assert_eq!(done.action, if listed { there.action } else { Action::Allow });
+            prop_assert!(done.would_be.is_some() || (done.action, &done.rule) == (said.action, &said.rule));
+        }
+    }
+
     /// The exception of a rule narrows it.
     #[test]
     fn an_exception_lets_a_rule_apply_no_more_often(
         action in clause_model::action(), clauses in clauses(), unless in clauses(), commands in commands(ONE, true), known in known(ONE),
     ) {
-        let rule = |unless: Vec<String>| RuleModel { action, exec: vec!["p"], clauses: clauses.clone(), unless };
+        let rule = |unless: Vec<String>| RuleModel { action, mode: Mode::Enforce, exec: vec!["p"], clauses: clauses.clone(), unless };
         let holds = |unless: Vec<String>| {
             let file = FileModel { rules: vec![rule(unless)], commands: commands.clone() };
             let policy = policy_of(&[file]);

@@ -64,9 +64,13 @@ fn words(event: &LogEvent) -> String {
                 cause.because()
             )
         }
-        LogEvent::RequestMade { program, rule } => {
+        LogEvent::RequestMade { program, rule, would_be } => {
             let rule = rule.as_deref().map_or_else(String::new, |rule| format!(" (rule {})", plain(rule)));
-            format!("asks to run {}{rule}", escape::command(std::slice::from_ref(program), CHARACTERS))
+            let observed = would_be
+                .as_ref()
+                .map_or_else(String::new, |would_be| format!("; observed: {}", summary::would_be(would_be)));
+            let program = escape::command(std::slice::from_ref(program), CHARACTERS);
+            format!("asks to run {program}{rule}{observed}")
         }
         LogEvent::Voted { vote } => {
             let reason =

@@ -15,7 +15,9 @@ use super::{
 /// The daemon's state, what is wrong first.
 pub(crate) fn page(status: &Status, now: WallTime, style: Style) -> String {
     let mut sheet = Sheet::new(style, false);
-    let enforcing = if status.enforcing {
+    let enforcing = if status.enforcing && status.mode.observes() {
+        style.alarm("observing only: nothing is held, and what would have been is recorded")
+    } else if status.enforcing {
         style.good("enforcing: listed execs of agents are held")
     } else {
         style.alarm("NOT enforcing: see the problems")
@@ -29,7 +31,15 @@ pub(crate) fn page(status: &Status, now: WallTime, style: Style) -> String {
     sheet.value("since", &since, Tone::Plain);
     sheet.value("kernel", &plain(&status.kernel), Tone::Plain);
     sheet.value("requests", &format!("{} wait, {} run", status.pending, status.running), Tone::Plain);
-    sheet.value("rules", &status.rules.to_string(), Tone::Plain);
+    let rules = match status.observing_rules {
+        0 => status.rules.to_string(),
+        observing => format!("{}, {observing} of them only observe", status.rules),
+    };
+    sheet.value("rules", &rules, Tone::Plain);
+    if !status.observed_agents.is_empty() {
+        let names = status.observed_agents.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ");
+        sheet.value("observed", &format!("agents that are not held: {names}"), Tone::Plain);
+    }
     let listed = format!("{} names, {} files", status.listed_names, status.listed_files);
     sheet.value("listed", &listed, Tone::Plain);
     if !status.counters.is_empty() {

@@ -2,6 +2,7 @@
 
 use holdpoint_core::{
     escape,
+    policy::{Action, WouldBe},
     request::{Outcome, State, Verdict, Vote, VoteKind},
     wire::RequestView,
 };
@@ -115,6 +116,18 @@ pub(crate) fn vote_words(vote: &Vote) -> String {
     let voter = &vote.voter;
     let login = voter.login_uid.map_or_else(|| "no login".to_owned(), |uid| format!("login {uid}"));
     format!("{kind} by {} (uid {}, {login}, {})", plain(&voter.name), voter.uid, plain(&voter.channel))
+}
+
+/// What would have been done if nothing were only observed.
+pub(crate) fn would_be(would_be: &WouldBe) -> String {
+    let done = match would_be.action {
+        Action::Ask => "people would have been asked",
+        Action::Deny => "it would have been refused",
+        Action::Allow => "it would have been allowed",
+    };
+    let rule =
+        would_be.rule.as_deref().map_or_else(|| "no rule".to_owned(), |rule| format!("rule {}", plain(rule)));
+    format!("{done}, by {rule}")
 }
 
 /// The verdict in a word.

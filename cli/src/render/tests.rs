@@ -3,6 +3,7 @@
 use holdpoint_core::{
     alleged::Alleged,
     flood::Cause,
+    policy::{Action, WouldBe},
     request::{Outcome, State, Verdict, Vote, VoteKind, Voter},
     time::WallTime,
     wire::{LogEntry, LogEvent, RefusalView, RequestView},
@@ -192,7 +193,16 @@ fn every_entry_of_the_log_fits_and_is_printable() {
             denied: Some("k3m9z".parse().unwrap()),
             more: 3,
         },
-        LogEvent::RequestMade { program: evil.as_str().into(), rule: Some(evil.clone()) },
+        LogEvent::RequestMade {
+            program: evil.as_str().into(),
+            rule: Some(evil.clone()),
+            would_be: Some(WouldBe {
+                action: Action::Ask,
+                rule: Some(evil.clone()),
+                because: evil.clone(),
+                risk: None,
+            }),
+        },
         LogEvent::Voted { vote },
         LogEvent::State {
             state: State::Refusing { verdict: Verdict::Expired, had_allowance: false },

@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf};
 
 use super::UnitGlob;
-use crate::document::Place;
+use crate::{document::Place, policy::Mode};
 
 /// One entry: whose processes belong to which agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Declared {
     pub name: String,
     /// Which processes.
     pub how: How,
+    /// Whether what the rules say of them is done.
+    pub mode: Mode,
     /// Where it stands.
     pub place: Place,
 }

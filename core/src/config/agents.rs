@@ -6,9 +6,10 @@ use crate::{
     agent::{Declared, How, UnitGlob, check_name},
     diagnostic::quoted,
     document::{Place, Problems, Table, Text},
+    policy::{MODES, Mode},
 };
 
-const KEYS: &[&str] = &["name", "user", "exec", "unit"];
+const KEYS: &[&str] = &["name", "user", "exec", "unit", "mode"];
 
 /// The kernel half has room for so many entries of each kind.
 const MAX_ENTRIES: usize = 1_024;
@@ -22,9 +23,11 @@ const MAX_USER_BYTES: usize = 32;
 pub(super) fn agents(table: &Table<'_, '_>, problems: &mut Problems<'_>) -> Vec<Declared> {
     let mut agents = Vec::new();
     let mut seen: HashMap<How, Place> = HashMap::new();
+    let mut modes: HashMap<String, (Mode, Place)> = HashMap::new();
     let mut units = 0;
     for table in table.tables("agent", KEYS, problems) {
         let name = name(&table, problems);
+        let mode = table.word("mode", &MODES, problems).unwrap_or_default();
         let Some((how, key)) = how(&table, problems) else { continue };
         let span = table.key_span(key);
         units += usize::from(matches!(how, How::Unit(_)));
@@ -40,7 +43,17 @@ pub(super) fn agents(table: &Table<'_, '_>, problems: &mut Problems<'_>) -> Vec<
             continue;
         }
         if let Some(name) = name {
-            agents.push(Declared { name, how, place });
+            let (first, by) = modes.entry(name.clone()).or_insert_with(|| (mode, place.clone()));
+            if *first != mode {
+                let message =
+                    format!("agent {} is observed by one entry and not by another, {by}", quoted(&name));
+                problems.error_with_hint(
+                    table.key_span("mode"),
+                    message,
+                    "say the same 'mode' in all entries of one name",
+                );
+            }
+            agents.push(Declared { name, how, mode, place });
         }
     }
     agents

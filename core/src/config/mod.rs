@@ -5,9 +5,13 @@ mod parse;
 mod reload;
 mod show;
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
-use crate::{agent::Declared, document::DurationLimits, policy::Defaults};
+use crate::{
+    agent::Declared,
+    document::DurationLimits,
+    policy::{Defaults, Mode},
+};
 pub use parse::parse;
 pub use show::{DEFAULT_ENVIRONMENT, MAX_SHOWN, NEVER_SHOWN, Show};
 
@@ -54,6 +58,8 @@ pub struct Config {
     pub runtime_directory: PathBuf,
     /// The compiled eBPF programs.
     pub bpf_object: PathBuf,
+    /// Whether what the rules say is done on this host.
+    pub mode: Mode,
     /// What requests show.
     pub show: Show,
     /// What holds where a rule says nothing.
@@ -84,6 +90,20 @@ impl Config {
         self.show.shows(variable)
     }
 
+    /// Whether what the rules say of this agent is recorded and not done.
+    #[must_use]
+    pub fn observes(&self, agent: &str) -> bool {
+        self.mode.observes() || self.agents.iter().any(|entry| entry.name == agent && entry.mode.observes())
+    }
+
+    /// The declared agents that are only observed, each once.
+    #[must_use]
+    pub fn observed_agents(&self) -> Vec<String> {
+        let observed = self.agents.iter().filter(|entry| entry.mode.observes());
+        let names: BTreeSet<&str> = observed.map(|entry| entry.name.as_str()).collect();
+        names.into_iter().map(str::to_owned).collect()
+    }
+
     /// Whether the value of this environment variable is shown nowhere: its name looks like a secret.
     #[must_use]
     pub fn hides(&self, variable: &[u8]) -> bool {
@@ -100,6 +120,7 @@ impl Default for Config {
             state_directory: "/var/lib/holdpoint".into(),
             runtime_directory: "/run/holdpoint".into(),
             bpf_object: "/usr/lib/holdpoint/holdpoint.bpf.o".into(),
+            mode: Mode::default(),
             show: Show::default(),
             defaults: Defaults::default(),
             limits: Limits::default(),

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, quoted},
     document::{Problems, SourceFile, Table, Text, read},
-    policy::{Defaults, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS},
+    policy::{Defaults, MODES, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS},
 };
 
 const TOP_KEYS: &[&str] = &[
@@ -18,6 +18,7 @@ const TOP_KEYS: &[&str] = &[
     "state_directory",
     "runtime_directory",
     "bpf_object",
+    "mode",
     "show",
     "defaults",
     "limits",
@@ -54,6 +55,7 @@ fn from_table(table: &Table<'_, '_>, problems: &mut Problems<'_>) -> Config {
         state_directory: path(table, "state_directory", problems).unwrap_or(standard.state_directory),
         runtime_directory: path(table, "runtime_directory", problems).unwrap_or(standard.runtime_directory),
         bpf_object: path(table, "bpf_object", problems).unwrap_or(standard.bpf_object),
+        mode: table.word("mode", &MODES, problems).unwrap_or(standard.mode),
         show: show(table, problems).unwrap_or(standard.show),
         defaults: defaults(table, problems).unwrap_or(standard.defaults),
         limits: limits(table, problems).unwrap_or(standard.limits),

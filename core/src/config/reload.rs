@@ -15,6 +15,7 @@ impl Config {
             state_directory,
             runtime_directory,
             bpf_object,
+            mode,
             show,
             defaults,
             limits,
@@ -28,6 +29,6 @@ impl Config {
             ("bpf_object", bpf_object != self.bpf_object),
         ];
         let needs_restart = stay.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect();
-        (Self { policies, show, defaults, limits, agents, ..self.clone() }, needs_restart)
+        (Self { policies, mode, show, defaults, limits, agents, ..self.clone() }, needs_restart)
     }
 }

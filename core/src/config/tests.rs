@@ -32,6 +32,7 @@ fn every_key_is_read() {
         state_directory = "/s"
         runtime_directory = "/r"
         bpf_object = "/b"
+        mode = "observe"
         [show]
         environment = ["A", "B_*"]
         [defaults]
@@ -51,6 +52,7 @@ fn every_key_is_read() {
         state_directory: "/s".into(),
         runtime_directory: "/r".into(),
         bpf_object: "/b".into(),
+        mode: Mode::Observe,
         show: Show { environment: vec!["A".to_owned(), "B_*".to_owned()] },
         defaults: Defaults {
             timeout: Duration::from_secs(600),
@@ -289,4 +291,18 @@ fn what_can_change_at_a_reload_does_and_what_cannot_is_named() {
     assert_eq!(now, expected);
     assert_eq!(now.limits, Limits::default(), "a key that is not there any more has its default again");
     assert_eq!(now.reloaded(now.clone()), (now.clone(), vec![]));
+}
+
+#[test]
+fn an_agent_is_observed_by_all_of_its_entries_or_by_none() {
+    let entry = |user: &str, mode: &str| format!("[[agent]]\nname = \"ci\"\nuser = \"{user}\"\n{mode}\n");
+    let observe = "mode = \"observe\"";
+    let (config, _) = read(&(entry("a", observe) + &entry("b", observe))).unwrap();
+    assert!(config.observes("ci") && !config.observes("other"));
+    assert_eq!(config.observed_agents(), ["ci"]);
+    let (config, _) = read(&entry("a", "")).unwrap();
+    assert!(!config.observes("ci") && config.observed_agents().is_empty());
+    assert!(read("mode = \"observe\"").unwrap().0.observes("anybody"));
+    let told = read(&(entry("a", observe) + &entry("b", ""))).unwrap_err();
+    assert!(told[0].contains("agent 'ci' is observed by one entry and not by another"), "{}", told[0]);
 }

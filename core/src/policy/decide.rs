@@ -168,6 +168,13 @@ impl Policy {
         Ok(Self { index: Index::new(&rules)?, rules, tools, defaults })
     }
 
+    /// The same with fewer rules.
+    pub(super) fn retain(&self, wanted: impl Fn(&Rule) -> bool) -> Self {
+        let rules = self.rules.iter().filter(|rule| wanted(rule)).cloned().collect();
+        // Fewer globs than what was compiled already; should it fail all the same, all is enforced.
+        Self::new(rules, self.tools.clone(), self.defaults).unwrap_or_else(|_| self.clone())
+    }
+
     pub(super) fn defaults(&self) -> &Defaults {
         &self.defaults
     }
@@ -297,6 +304,7 @@ impl Policy {
             valid_for: rule.valid_for.unwrap_or(self.defaults.valid_for),
             wait: self.wait_of(rule),
             loader_variables: rule.loader_variables.unwrap_or_default(),
+            would_be: None,
         }
     }
 
@@ -313,6 +321,7 @@ impl Policy {
             valid_for: self.defaults.valid_for,
             wait: self.defaults.wait,
             loader_variables: LoaderVariables::default(),
+            would_be: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Action, Clause, Context, Decision, Exec, Policy, Truth, clause, view::View};
+use super::{Account, Action, Clause, Context, Decision, Exec, Mode, Policy, Truth, clause, view::View};
 use crate::escape::{argument, for_terminal};
 
 /// The longest text of what a clause found, in characters.
@@ -26,6 +26,8 @@ pub struct Considered {
     pub rule: String,
     /// What it says.
     pub action: Action,
+    /// Whether that is done.
+    pub mode: Mode,
     /// Where it stands: `file:line:column`.
     pub place: String,
     /// Which of its programs it is.
@@ -66,6 +68,7 @@ impl Policy {
             Some(Considered {
                 rule: rule.name.clone(),
                 action: rule.action,
+                mode: rule.mode,
                 place: rule.place.to_string(),
                 exec: for_terminal(pattern.text.as_bytes()),
                 holds,

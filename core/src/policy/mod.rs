@@ -12,6 +12,7 @@ mod context;
 mod decide;
 mod explain;
 mod index;
+mod mode;
 mod parse;
 mod pattern;
 mod print;
@@ -37,6 +38,8 @@ use context::OWNERS;
 pub use context::{Account, Context, Owner, Parents};
 pub use decide::{Exec, Policy};
 pub use explain::{Considered, Explanation, Looked};
+pub(crate) use mode::MODES;
+pub use mode::{Mode, WouldBe};
 pub use parse::parse;
 pub use pattern::{MAX_NAME_BYTES, Pattern, PatternKind};
 pub(crate) use rule::{ACTIONS, LOADER_VARIABLES, RISKS, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS};
@@ -104,6 +107,9 @@ pub struct Decision {
     /// What becomes of an environment with variables that decide which code runs.
     #[serde(default)]
     pub loader_variables: LoaderVariables,
+    /// What would have been done if rules, agents and hosts that are only observed were not; none where it is the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would_be: Option<WouldBe>,
 }
 
 impl Action {

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    ACTIONS, ArgsTest, Clause, Dates, Grammar, Hours, LOADER_VARIABLES, Options, Policy, RISKS, Resource,
-    Rule, STYLES, StringSet, ValueTest, WAITS,
+    ACTIONS, ArgsTest, Clause, Dates, Grammar, Hours, LOADER_VARIABLES, MODES, Mode, Options, Policy, RISKS,
+    Resource, Rule, STYLES, StringSet, ValueTest, WAITS,
     schedule::{DAY_NAMES, time_of_day},
 };
 use crate::{document::shown_duration, escape::for_terminal};
@@ -110,7 +110,7 @@ fn resource(text: &mut String, name: &str, resource: &Resource) {
 }
 
 fn rule(text: &mut String, rule: &Rule) {
-    let Rule { name, description, exec, action, .. } = rule;
+    let Rule { name, description, exec, action, mode, .. } = rule;
     heading(text, "[[rule]]");
     key(text, "name", &quoted(name));
     if let Some(description) = description {
@@ -118,6 +118,9 @@ fn rule(text: &mut String, rule: &Rule) {
     }
     key(text, "exec", &array(exec.iter().map(|pattern| &pattern.text)));
     key(text, "action", &word(&ACTIONS, *action));
+    if *mode != Mode::default() {
+        key(text, "mode", &word(&MODES, *mode));
+    }
     let Rule {
         timeout,
         valid_for,

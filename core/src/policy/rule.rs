@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Clause, LoaderVariables, Pattern, Place, Wait};
+use super::{Action, Clause, LoaderVariables, Mode, Pattern, Place, Wait};
 use crate::document::DurationLimits;
 
 /// Rules in all files together. One more is an error at the first rule beyond.
@@ -91,6 +91,8 @@ pub struct Rule {
     pub exec: Vec<Pattern>,
     /// What to do about them.
     pub action: Action,
+    /// Whether that is done.
+    pub mode: Mode,
     /// How long people may take, where the rule says.
     pub timeout: Option<Duration>,
     /// How long an approval waits for the task, where the rule says.

@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher as _, RandomState},
 };
 
-use super::{Action, Clause, Policy, index::PatternRef, parse::PatternSpan};
+use super::{Action, Clause, Mode, Policy, index::PatternRef, parse::PatternSpan};
 use crate::{diagnostic::quoted, document::Problems};
 
 /// Warns of each pattern that is written twice and can decide in one place only.
@@ -22,17 +22,23 @@ pub(super) fn warn(policy: &Policy, spans: &[Vec<PatternSpan>], problems: &mut [
     let hashes: Vec<u64> = policy.rules().iter().map(|rule| hash(&rule.clauses)).collect();
     for same in by_text.values().filter(|same| same.len() > 1) {
         // Only the first of each action with the same clauses can be the first that outdoes another.
-        let mut firsts: HashMap<(Action, u64), PatternRef> = HashMap::new();
+        let mut firsts: HashMap<(Action, Mode, u64), PatternRef> = HashMap::new();
         for reference in same {
             let (Some(rule), Some(clauses)) = (policy.rule(*reference), hashes.get(reference.0)) else {
                 continue;
             };
-            firsts.entry((rule.action, *clauses)).or_insert(*reference);
+            firsts.entry((rule.action, rule.mode, *clauses)).or_insert(*reference);
         }
         for loser in same {
             let Some(clauses) = hashes.get(loser.0) else { continue };
-            let of = |action| [none, *clauses].map(|clauses| firsts.get(&(action, clauses)));
-            let firsts = [Action::Deny, Action::Ask, Action::Allow].into_iter().flat_map(of).flatten();
+            let of = |action| {
+                let each = [none, *clauses].into_iter();
+                each.flat_map(move |clauses| {
+                    [Mode::Enforce, Mode::Observe].map(|mode| (action, mode, clauses))
+                })
+            };
+            let keys = [Action::Deny, Action::Ask, Action::Allow].into_iter().flat_map(of);
+            let firsts = keys.filter_map(|key| firsts.get(&key));
             let Some(decider) = firsts.filter(|other| outdoes(policy, **other, *loser)).min() else {
                 continue;
             };
@@ -64,6 +70,10 @@ fn outdoes(policy: &Policy, one: PatternRef, other: PatternRef) -> bool {
         return one.1 < other.1;
     }
     let (Some(winner), Some(loser)) = (policy.rule(one), policy.rule(other)) else { return false };
+    // What only observes leaves the others to decide.
+    if winner.mode.observes() && !loser.mode.observes() {
+        return false;
+    }
     let wins = match (winner.action, loser.action) {
         (Action::Deny, Action::Deny) => one < other,
         (Action::Deny, _) => true,

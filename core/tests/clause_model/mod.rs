@@ -3,7 +3,7 @@
 use holdpoint_core::{
     alleged::Alleged,
     facts::ParentFacts,
-    policy::{Account, Action, Context, Exec, Owner, Parents, Policy, SourceFile, parse},
+    policy::{Account, Action, Context, Exec, Mode, Owner, Parents, Policy, SourceFile, parse},
     time::WallTime,
 };
 use proptest::{option::weighted, prelude::*, sample::select};
@@ -15,6 +15,7 @@ pub(crate) const PROGRAMS: [&str; 4] = ["p", "q", "r", "s"];
 #[derive(Clone, Debug)]
 pub(crate) struct RuleModel {
     pub(crate) action: Action,
+    pub(crate) mode: Mode,
     pub(crate) exec: Vec<&'static str>,
     pub(crate) clauses: Vec<String>,
     pub(crate) unless: Vec<String>,
@@ -111,8 +112,11 @@ impl Known {
 pub(crate) fn text_of(file: &FileModel, first: usize) -> String {
     let mut text = file.commands.concat();
     for (index, rule) in file.rules.iter().enumerate() {
-        let RuleModel { action, exec, clauses, unless } = rule;
+        let RuleModel { action, mode, exec, clauses, unless } = rule;
         text += &format!("[[rule]]\nname = 'r{}'\nexec = {exec:?}\naction = '{action}'\n", first + index);
+        if mode.observes() {
+            text += "mode = 'observe'\n";
+        }
         text += &clauses.concat();
         if !unless.is_empty() {
             text += &format!("[rule.unless]\n{}", unless.concat());
@@ -133,6 +137,18 @@ pub(crate) fn sources(files: &[FileModel]) -> Vec<SourceFile> {
     for (index, file) in files.iter().enumerate() {
         sources.push(SourceFile { name: format!("{index}.toml"), text: text_of(file, first) });
         first += file.rules.len();
+    }
+    sources
+}
+
+/// The files without the rules that only observe; the others have the names that they have among all.
+pub(crate) fn enforced_sources(files: &[FileModel]) -> Vec<SourceFile> {
+    let mut sources = sources(files);
+    for (file, source) in files.iter().zip(sources.iter_mut().skip(1)) {
+        let text = text_of(&FileModel { rules: Vec::new(), ..file.clone() }, 0);
+        let rules = source.text.strip_prefix(&text).unwrap().split("[[rule]]\n").skip(1);
+        let enforced = rules.filter(|rule| !rule.contains("mode = 'observe'"));
+        source.text = text + &enforced.map(|rule| format!("[[rule]]\n{rule}")).collect::<String>();
     }
     sources
 }
@@ -243,9 +259,10 @@ pub(crate) fn rule(programs: &'static [&'static str]) -> impl Strategy<Value = R
         1 => names_of_globs(programs),
     ];
     let unless = prop_oneof![2 => Just(Vec::new()), 1 => clauses()];
-    (action(), exec, clauses(), unless).prop_map(|(action, mut exec, clauses, unless)| {
+    let mode = prop_oneof![3 => Just(Mode::Enforce), 1 => Just(Mode::Observe)];
+    (action(), mode, exec, clauses(), unless).prop_map(|(action, mode, mut exec, clauses, unless)| {
         exec.dedup();
-        RuleModel { action, exec, clauses, unless }
+        RuleModel { action, mode, exec, clauses, unless }
     })
 }
 

@@ -90,6 +90,7 @@ impl Engine {
             valid_for: self.rules.config.defaults.valid_for,
             wait: self.rules.config.defaults.wait,
             loader_variables: LoaderVariables::default(),
+            would_be: None,
         };
         self.request(hold, None, decision, Some(why.to_owned()));
         self.input(hold, &Input::Decided(Refusal::Unreadable), Some(why));

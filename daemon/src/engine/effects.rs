@@ -265,7 +265,11 @@ impl Engine {
             at: stored.made_at,
             request: Some(stored.request.id.clone()),
             agent: Some(stored.agent_name.clone()),
-            event: LogEvent::RequestMade { program, rule: stored.decision.rule.clone() },
+            event: LogEvent::RequestMade {
+                program,
+                rule: stored.decision.rule.clone(),
+                would_be: stored.decision.would_be.clone(),
+            },
         });
         self.writes.push(Write::NewRequest(Box::new(stored)));
     }

@@ -72,7 +72,8 @@ impl Engine {
         }
         problems.extend(self.watch_problem.clone());
         let held = self.entries.values().filter(|entry| entry.kernel.phase == PHASE_HELD).count();
-        sentence(&problems, self.rules.policy.rules().len(), held, self.pending())
+        let observing = self.rules.config.mode.observes();
+        sentence(&problems, observing, self.rules.policy.rules().len(), held, self.pending())
     }
 }
 
@@ -81,9 +82,10 @@ pub(super) fn enforces() -> bool {
     kernel::is_attached()
 }
 
-fn sentence(problems: &[String], rules: usize, held: usize, pending: usize) -> String {
+fn sentence(problems: &[String], observing: bool, rules: usize, held: usize, pending: usize) -> String {
     let trouble: String = problems.iter().map(|problem| format!("PROBLEM: {problem}; ")).collect();
-    format!("{trouble}rules in force: {rules}, held: {held}, waiting for a person: {pending}")
+    let mode = if observing { "OBSERVING ONLY, nothing is held; " } else { "" };
+    format!("{trouble}{mode}rules in force: {rules}, held: {held}, waiting for a person: {pending}")
 }
 
 #[cfg(test)]
@@ -92,8 +94,10 @@ mod tests {
 
     #[test]
     fn what_is_wrong_comes_first() {
-        assert_eq!(sentence(&[], 12, 3, 2), "rules in force: 12, held: 3, waiting for a person: 2");
-        let told = sentence(&["the disk is full".to_owned()], 12, 0, 0);
+        assert_eq!(sentence(&[], false, 12, 3, 2), "rules in force: 12, held: 3, waiting for a person: 2");
+        let told = sentence(&["the disk is full".to_owned()], false, 12, 0, 0);
         assert!(told.starts_with("PROBLEM: the disk is full; rules in force: 12"), "{told}");
+        let told = sentence(&[], true, 12, 0, 0);
+        assert!(told.starts_with("OBSERVING ONLY, nothing is held; rules in force: 12"), "{told}");
     }
 }

@@ -108,6 +108,7 @@ impl Rules {
         Some(Self {
             config,
             policy,
+            enforced: self.enforced.clone(),
             files,
             many_names,
             names: self.names.clone(),
@@ -117,10 +118,15 @@ impl Rules {
         })
     }
 
+    /// Whether all of its execs go on.
     fn allows(&self, paths: &[Vec<u8>]) -> bool {
         let names: Vec<&[u8]> = paths.iter().map(|path| last_component(path)).collect();
         let paths: Vec<&[u8]> = paths.iter().map(Vec::as_slice).collect();
-        self.policy.always_allows(&Exec { names: &names, paths: &paths })
+        let exec = Exec { names: &names, paths: &paths };
+        match &self.enforced {
+            Some(enforced) => !enforced.policy.listed(&exec) || enforced.policy.always_allows(&exec),
+            None => self.policy.always_allows(&exec),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::mem::MaybeUninit;
 
-use holdpoint_abi::FileKey;
+use holdpoint_abi::{FileKey, LISTED_OBSERVE, Listed};
 
 use super::Attempt;
 use crate::{
@@ -94,6 +94,12 @@ impl Identity {
     }
 }
 
+/// Whether an agent is kept from reading and changing it. Not where its rules only observe what is executed.
+#[inline(always)]
+fn is_kept(listed: &Listed) -> bool {
+    listed.wait != LISTED_OBSERVE
+}
+
 /// An attempt on a file, where it is a listed one.
 ///
 /// A name counts for regular files with an execute bit only: `import docker` reads a directory, and `/etc/ssh` is none
@@ -104,14 +110,14 @@ pub fn attempt(agent: u32, dentry: Pointer, sought: &impl Sought) -> Option<Atte
     if mode & KIND != REGULAR {
         return None;
     }
-    let by_inode = lists::inode(sought.ino(), || sought.key()).is_some();
+    let by_inode = lists::inode(sought.ino(), || sought.key()).is_some_and(is_kept);
     if !by_inode && mode & EXECUTABLE == 0 {
         return None;
     }
     let mut name = MaybeUninit::uninit();
     let name = Text::begin(&mut name);
     let unread = file::entry_name(Known::new(dentry), name).is_none();
-    if by_inode || unread || lists::name(name).is_some() {
+    if by_inode || unread || lists::name(name).is_some_and(is_kept) {
         Some(Attempt { agent, target: 0, file: sought.key(), name: *name.as_name() })
     } else {
         None

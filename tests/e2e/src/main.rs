@@ -46,6 +46,7 @@ mod service;
 mod silent;
 mod support;
 mod tags;
+mod tried_out;
 mod upgrade;
 mod variables;
 mod volume;
@@ -62,6 +63,7 @@ fn main() -> std::process::ExitCode {
         joined::TESTS,
         variables::TESTS,
         clauses::TESTS,
+        tried_out::TESTS,
         moved::TESTS,
         paths::TESTS,
         files::TESTS,

@@ -51,7 +51,7 @@ fn unless(rule: &Considered) -> Option<Truth> {
 
 #[cfg(test)]
 mod tests {
-    use holdpoint_core::policy::{Context, Exec, Policy};
+    use holdpoint_core::policy::{Context, Exec, Mode, Policy};
 
     use super::*;
 
@@ -65,6 +65,7 @@ mod tests {
         Considered {
             rule: name.to_owned(),
             action,
+            mode: Mode::Enforce,
             place: "10.toml:1:1".to_owned(),
             exec: "x".to_owned(),
             holds: Truth::No,

@@ -10,7 +10,7 @@ use std::{
 
 use holdpoint_core::{
     alleged::Alleged,
-    policy::{Explanation, case::Command},
+    policy::{Context, Decision, Exec, Explanation, Policy, case::Command},
 };
 use nix::unistd::gethostname;
 use serde::Serialize;
@@ -27,20 +27,36 @@ pub(crate) struct Explained {
     pub(crate) interpreters: Vec<Interpreter>,
     #[serde(flatten)]
     pub(crate) explanation: Explanation,
+    /// What is done, where some of the rules only observe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) done: Option<Decision>,
     #[serde(skip)]
     pub(crate) program: Program,
+}
+
+impl Explained {
+    pub(crate) fn of(policy: &Policy, program: &Program, exec: &Exec<'_>, context: &Context<'_>) -> Self {
+        let listed = policy.listed(exec);
+        let explanation = policy.explain(exec, context);
+        let done = policy.enforced().filter(|_| listed).map(|enforced| {
+            let enforced = enforced.listed(exec).then(|| enforced.decide(exec, context));
+            explanation.decision.clone().observed(enforced)
+        });
+        Self {
+            listed,
+            interpreters: program.interpreters(policy),
+            explanation,
+            done: done.filter(|done| done.would_be.is_some()),
+            program: program.clone(),
+        }
+    }
 }
 
 pub(super) fn explain(arguments: ExplainArguments, print: Print) -> Result<(), Failure> {
     let policy = read::policy(&arguments.rules)?;
     let all = arguments.all;
     let (program, command) = command(arguments);
-    let explained = command.with(|exec, context| Explained {
-        listed: policy.listed(exec),
-        interpreters: program.interpreters(&policy),
-        explanation: policy.explain(exec, context),
-        program: program.clone(),
-    });
+    let explained = command.with(|exec, context| Explained::of(&policy, &program, exec, context));
     if print.json {
         return output::json(&explained);
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use holdpoint_core::policy::{Action, Clause, Risk, Rule};
+use holdpoint_core::policy::{Action, Clause, Mode, Risk, Rule};
 use serde::Serialize;
 
 use super::{Print, read};
@@ -20,6 +20,7 @@ pub(crate) struct Listed {
     pub(crate) name: String,
     pub(crate) description: Option<String>,
     pub(crate) action: Action,
+    pub(crate) mode: Mode,
     pub(crate) risk: Option<Risk>,
     /// The programs.
     pub(crate) exec: Vec<String>,
@@ -49,6 +50,7 @@ impl Listed {
             name: rule.name.clone(),
             description: rule.description.clone(),
             action: rule.action,
+            mode: rule.mode,
             risk: rule.risk,
             exec: rule.exec.iter().map(|pattern| pattern.text.clone()).collect(),
             clauses: rule.clauses.iter().map(parts).sum(),

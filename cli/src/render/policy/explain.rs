@@ -32,6 +32,9 @@ pub(crate) fn page(explained: &Explained, all: bool, style: Style) -> String {
         }
     }
     program(&mut sheet, explained);
+    if let Some(done) = &explained.done {
+        sheet.words("observed", &observed(done));
+    }
     if let Some(rule) = decider {
         decided(&mut sheet, &explained.explanation.decision);
         also(&mut sheet, rules, all);
@@ -91,6 +94,19 @@ fn program(sheet: &mut Sheet, explained: &Explained) {
     };
     if explained.explanation.rules.iter().any(looks) {
         sheet.words("content", "not looked at here, so that 'hash' is in doubt; the daemon looks");
+    }
+}
+
+/// What is done, where what decides only observes.
+fn observed(done: &Decision) -> String {
+    let by = |rule: &Option<String>| {
+        rule.as_deref().map_or_else(|| "no rule".to_owned(), |rule| format!("rule '{}'", plain(rule)))
+    };
+    match (done.action, &done.rule) {
+        (Action::Allow, None) => "this is recorded and not done: the exec goes on".to_owned(),
+        (action, rule) => {
+            format!("this is recorded and not done; what is enforced says: {action} by {}", by(rule))
+        }
     }
 }
 

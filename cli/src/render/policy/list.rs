@@ -28,7 +28,8 @@ pub(crate) fn table(rules: &[Listed], style: Style) -> String {
         cells.chain([columns(title)]).max().unwrap_or(0)
     };
     let risk_width = widest("RISK", &risk);
-    let fixed = "ACTION".len() + risk_width + "CLAUSES".len() + 5 * GAP.len();
+    let action_width = widest("ACTION", &said);
+    let fixed = action_width + risk_width + "CLAUSES".len() + 5 * GAP.len();
     let all = |rule: &Listed| programs(rule, usize::MAX);
     let wanted = [
         (widest("RULE", &|rule| plain(&rule.name)), NAME),
@@ -38,7 +39,7 @@ pub(crate) fn table(rules: &[Listed], style: Style) -> String {
     let [name, place_width, programs_width] = share(WIDTH.saturating_sub(fixed), wanted);
     let row = |cells: [&str; 6], action: String| {
         let [name_cell, action_cell, risk_cell, programs_cell, clauses_cell, place_cell] = cells;
-        let action_room = "ACTION".len().saturating_sub(columns(action_cell));
+        let action_room = action_width.saturating_sub(columns(action_cell));
         let cells = [
             fit(name_cell, name),
             action + &" ".repeat(action_room),
@@ -52,12 +53,21 @@ pub(crate) fn table(rules: &[Listed], style: Style) -> String {
     let titles = ["RULE", "ACTION", "RISK", "PROGRAMS", "CLAUSES", "PLACE"];
     let mut text = style.bold(&row(titles, "ACTION".to_owned())) + "\n";
     for rule in rules {
-        let (word, clauses) = (rule.action.to_string(), rule.clauses.to_string());
+        let (word, clauses) = (said(rule), rule.clauses.to_string());
         let cells = [&rule.name, &word, &risk(rule), &programs(rule, programs_width), &clauses, &place(rule)];
-        text.push_str(&row(cells.map(String::as_str), action(rule.action, style)));
+        let painted = word.replace(&rule.action.to_string(), &action(rule.action, style));
+        text.push_str(&row(cells.map(String::as_str), painted));
         text.push('\n');
     }
+    if rules.iter().any(|rule| rule.mode.observes()) {
+        text.push_str("an action in parentheses is recorded and not done: the rule only observes\n");
+    }
     text
+}
+
+/// What it does; in parentheses where it only observes.
+fn said(rule: &Listed) -> String {
+    if rule.mode.observes() { format!("({})", rule.action) } else { rule.action.to_string() }
 }
 
 /// The columns of each, of which it wants so many and gets some at least; the first ones get what is left.

@@ -87,10 +87,8 @@ fn explained(rules: &str, argv: &[&str], at: &str) -> Explained {
         ..Command::default()
     };
     command.with(|exec, context| Explained {
-        listed: policy.listed(exec),
         interpreters: Vec::new(),
-        explanation: policy.explain(exec, context),
-        program: program(),
+        ..Explained::of(&policy, &program(), exec, context)
     })
 }
 
@@ -125,10 +123,8 @@ fn what_denies_tells_what_the_agent_is_told_and_unless_is_one_clause_where_it_is
         ..Command::default()
     };
     let explained = command.with(|exec, context| Explained {
-        listed: true,
         interpreters: Vec::new(),
-        explanation: policy.explain(exec, context),
-        program: program(),
+        ..Explained::of(&policy, &program(), exec, context)
     });
     let text = explain::page(&explained, false, STYLE);
     assert!(checked(&text).contains("    no        unless  holds, all of it: agents, groups\n"), "{text}");
@@ -291,4 +287,20 @@ fn a_table_of_long_names_fits() {
     rows[0].file = format!("/etc/{}\x1b/10.toml", "日本".repeat(50));
     let text = list::table(&rows, STYLE);
     assert!(checked(&text).contains("10.toml:2\n"), "{text}");
+}
+
+#[test]
+fn a_rule_that_observes_is_in_parentheses_and_what_is_done_is_said() {
+    let rules = RULES.replace("action = \"ask\"", "action = \"ask\"\nmode = \"observe\"");
+    let rows: Vec<Listed> = parsed(&rules).rules().iter().map(Listed::of).collect();
+    let table = list::table(&rows, STYLE);
+    assert!(checked(&table).contains("  (ask)"), "{table}");
+    assert!(table.ends_with("recorded and not done: the rule only observes\n"), "{table}");
+    let explained = explained(&rules, &["kubectl", "-n", "prod", "get", "pods"], "2026-11-27T12:00:00Z");
+    let text = explain::page(&explained, false, STYLE);
+    let words = checked(&text).split_whitespace().filter(|word| *word != "|").collect::<Vec<_>>().join(" ");
+    assert!(text.starts_with("ask by rule 'kubernetes-production'"), "{text}");
+    let done =
+        "observed this is recorded and not done; what is enforced says: allow by rule 'kubernetes-reads'";
+    assert!(words.contains(done), "{text}");
 }

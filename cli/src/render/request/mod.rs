@@ -57,6 +57,10 @@ fn why(sheet: &mut Sheet, view: &RequestView) {
         Action::Allow => "allowed without asking",
     };
     sheet.heading("why it is held");
+    if let Some(would_be) = &decision.would_be {
+        sheet.sentence("observed", &summary::would_be(would_be), Tone::Plain);
+        sheet.value("since", &plain(&would_be.because), Tone::Plain);
+    }
     match &decision.rule {
         Some(rule) => sheet.value("rule", &format!("{} ({action})", plain(rule)), Tone::Plain),
         None => sheet.sentence("rule", &format!("none matched ({action})"), Tone::Plain),

@@ -14,8 +14,8 @@ use self::{
 };
 use super::{
     ACTIONS, Action, Defaults, LOADER_VARIABLES, LoaderVariables, MAX_DESCRIPTION_BYTES, MAX_GLOBS,
-    MAX_NAMES, MAX_PATTERNS, MAX_RULE_NAME_BYTES, MAX_RULES, Pattern, PatternKind, Place, Policy, RISKS,
-    Rule, SourceFile, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS, Wait,
+    MAX_NAMES, MAX_PATTERNS, MAX_RULE_NAME_BYTES, MAX_RULES, MODES, Mode, Pattern, PatternKind, Place,
+    Policy, RISKS, Rule, SourceFile, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS, Wait,
     decide::{UNSEEN, UNSEEN_CURE},
     pattern, shadow,
 };
@@ -24,7 +24,7 @@ use crate::{
     document::{Problems, Table, Text, read},
 };
 
-const TOP_KEYS: &[&str] = &["rule", "command", "resource", "sets"];
+pub(super) const TOP_KEYS: &[&str] = &["mode", "rule", "command", "resource", "sets"];
 
 /// Keys of a rule that are no clauses.
 pub(super) const RULE_KEYS: &[&str] = &[
@@ -32,6 +32,7 @@ pub(super) const RULE_KEYS: &[&str] = &[
     "description",
     "exec",
     "action",
+    "mode",
     "timeout",
     "valid_for",
     "wait",
@@ -75,6 +76,7 @@ pub fn parse(files: &[SourceFile]) -> Result<(Policy, Vec<Diagnostic>), Vec<Diag
     for (index, top) in &tables {
         let Some(problems) = problems.get_mut(*index) else { continue };
         reader.file = *index;
+        reader.mode = top.word("mode", &MODES, problems).unwrap_or_default();
         for table in top.tables("rule", &known, problems) {
             let before = reader.rules.len();
             reader.rule(&table, problems);
@@ -118,6 +120,8 @@ struct Reader<'t> {
     sets: Sets<'t>,
     /// Index of the file that is being read.
     file: usize,
+    /// What the file says of its rules.
+    mode: Mode,
     /// Rules seen so far, those with errors included.
     seen: usize,
     rules: Vec<Rule>,
@@ -142,6 +146,7 @@ impl Reader<'_> {
                 "add action = \"ask\", \"deny\" or \"allow\"",
             );
         }
+        let mode = table.word("mode", &MODES, problems).unwrap_or(self.mode);
         let timeout = table.duration("timeout", TIMEOUT_LIMITS, problems);
         let valid_for = table.duration("valid_for", VALID_FOR_LIMITS, problems);
         let wait = table.word("wait", &WAITS, problems);
@@ -188,6 +193,7 @@ impl Reader<'_> {
                 description,
                 exec,
                 action,
+                mode,
                 timeout,
                 valid_for,
                 wait,

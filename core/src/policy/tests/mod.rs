@@ -1,6 +1,7 @@
 mod clauses;
 mod errors;
 mod hostile;
+mod observe;
 mod print;
 
 use std::time::Duration;
@@ -122,6 +123,7 @@ fn a_decision_takes_from_the_rule_what_it_says_and_the_rest_from_the_defaults() 
         valid_for: defaults.valid_for,
         wait: defaults.wait,
         loader_variables: LoaderVariables::RefuseLd,
+        would_be: None,
     };
     assert_eq!(unlisted, expected);
 }

@@ -36,6 +36,7 @@ const ALL: &str = r#"
     description = "Quote \" backslash \\ direction \u202e letter ä."
     exec = ["x", "/usr/bin/*/x", "/usr/bin/x"]
     action = "ask"
+    mode = "observe"
     timeout = "1h30m"
     valid_for = "1s"
     wait = "hold"
@@ -117,6 +118,7 @@ fn policies_differ_where_what_they_say_does() {
     assert_eq!(policy(&format!("# moved\n\n{rule}")), policy(rule));
     let others = [
         rule.replace("ask", "deny"),
+        format!("{rule}mode = 'observe'\n"),
         rule.replace("'x'", "'y'"),
         format!("{rule}tty = true\n"),
         format!("{rule}{command}"),

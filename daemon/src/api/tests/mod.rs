@@ -85,6 +85,9 @@ impl Desk for FakeDesk {
     async fn status(&self) -> Result<Status, Problem> {
         self.note("status".into())?;
         Ok(Status {
+            mode: holdpoint_core::policy::Mode::Enforce,
+            observing_rules: 0,
+            observed_agents: Vec::new(),
             version: "0".into(),
             enforcing: true,
             kernel: "6.1".into(),
