@@ -101,6 +101,7 @@ fn with_context<T>(line: &str, use_it: impl FnOnce(&Context<'_>) -> T) -> T {
     let groups = [1000, 27, 998].map(|id| Account { id, name: Some(format!("group-{id}")) });
     let sha256 = "ab".repeat(32);
     let context = Context {
+        hidden: &[],
         at: Some(WallTime(1_795_780_800_000)),
         agent: Some("coder"),
         users: Some(&users),

@@ -43,6 +43,13 @@ pub struct ExecFacts {
     /// secret is not in `env`.
     #[serde(default)]
     pub loader_variables: Vec<String>,
+    /// The names of all other variables, for rules that are tried later (`holdpoint policy diff`). None where the environment is
+    /// not known, or has more names than are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_env: Option<Vec<Alleged>>,
+    /// The file is the interpreter of the script that was called: the arguments are those of the call.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_interpreter: bool,
 }
 
 /// An agent, as far as a request needs it.

@@ -31,7 +31,7 @@ pub(crate) enum PolicyCommand {
         #[arg(long)]
         strict: bool,
     },
-    /// Say what the rules say of a command, and why. The command is not run.
+    /// Say what the rules say of a command, or of a request of the record, and why. Nothing is run.
     Explain(Box<ExplainArguments>),
     /// Try the cases that stand beside the rules, in NAME.cases.toml.
     Test {
@@ -42,6 +42,8 @@ pub(crate) enum PolicyCommand {
         #[arg(long)]
         coverage: bool,
     },
+    /// Say which requests of the record other rules would decide otherwise. `mode` makes no difference.
+    Diff(DiffArguments),
     /// List the rules in the order in which they are tried.
     List {
         /// The directories with the rules. Several are read as one.
@@ -89,9 +91,29 @@ pub(crate) struct ExplainArguments {
     /// Show all rules that did not apply, and cut nothing.
     #[arg(long)]
     pub(crate) all: bool,
+    /// A request of the record, by its id or the beginning of it, in the place of a command. Needs the daemon.
+    #[arg(value_name = "ID", required_unless_present = "command", conflicts_with_all = ["command", "agent", "user", "groups", "env", "env_from_here", "cwd", "at", "host", "unit", "tty"])]
+    pub(crate) request: Option<String>,
     /// The program and its arguments, after `--`.
-    #[arg(last = true, required = true, value_name = "CMD")]
+    #[arg(last = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// Two sets of rules, and what they are tried on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DiffArguments {
+    /// The directory with the rules as they are.
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+    /// The directory with the rules as they are to be.
+    #[arg(value_name = "NEW")]
+    pub(crate) new: PathBuf,
+    /// Requests of so many days.
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) days: u32,
+    /// Take them from this file, the answer to `GET /v1/requests?state=all`, and not from the daemon.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) requests: Option<PathBuf>,
 }
 
 fn variable(text: OsString) -> Result<OsString, &'static str> {

@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Policy(command) => {
             let style = Style { color: output::colors(global.color) };
-            policy::run(command, policy::Print { json: global.json, style })
+            policy::run(command, &socket(&global, CONTROL_SOCKET), policy::Print { json: global.json, style })
         }
         Command::Recover { deny_all } => {
             let style = Style { color: output::colors(global.color) };

@@ -59,6 +59,8 @@ pub struct Command {
     pub argv: Vec<Alleged>,
     /// The environment: strings `NAME=value`.
     pub environment: Option<Vec<Vec<u8>>>,
+    /// Names of more variables, whose values are not known.
+    pub hidden: Vec<Alleged>,
     /// When.
     pub at: Option<WallTime>,
     /// The agent's name.
@@ -69,14 +71,18 @@ pub struct Command {
     pub groups: Option<Vec<Account>>,
     /// The host's name.
     pub host: Option<String>,
-    /// The unit.
-    pub unit: Option<String>,
+    /// The unit; none within where it is in no unit.
+    pub unit: Option<Option<String>>,
     /// The cgroup.
     pub cgroup: Option<String>,
     /// The working directory.
     pub cwd: Option<String>,
     /// The files of the parents.
     pub parents: Option<Vec<ParentFacts>>,
+    /// There may be more parents.
+    pub parents_cut: bool,
+    /// The arguments are not those that the program gets.
+    pub is_interpreter: bool,
     /// Whether there is a terminal.
     pub tty: Option<bool>,
     /// The content.
@@ -117,13 +123,14 @@ impl Command {
             users: self.users.as_deref(),
             groups: self.groups.as_deref(),
             host: self.host.as_deref(),
-            unit: self.unit.as_deref().map(Some),
+            unit: self.unit.as_ref().map(Option::as_deref),
             cgroup: self.cgroup.as_ref().map(String::as_bytes),
             cwd: self.cwd.as_ref().map(String::as_bytes),
-            parents: self.parents.as_deref().map(|of| Parents { of, cut: false }),
+            parents: self.parents.as_deref().map(|of| Parents { of, cut: self.parents_cut }),
             tty: self.tty,
-            argv: Some(&self.argv),
+            argv: (!self.is_interpreter).then_some(&self.argv),
             environment: self.environment.as_deref(),
+            hidden: &self.hidden,
             sha256: self.sha256.as_deref(),
             owner: self.owner,
         };
@@ -262,15 +269,18 @@ fn case(table: &Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Case> {
         paths: vec![program],
         argv,
         environment: Some(environment),
+        hidden: Vec::new(),
         at: at(table, problems),
         agent: text("agent", problems),
         users: text("user", problems).map(|name| vec![account(name)]),
         groups: texts("groups", problems).map(|names| names.into_iter().map(account).collect()),
         host: text("host", problems),
-        unit: text("unit", problems),
+        unit: text("unit", problems).map(Some),
         cgroup: text("cgroup", problems),
         cwd: text("cwd", problems),
         parents: texts("parents", problems).map(|files| files.iter().map(|file| parent(file)).collect()),
+        parents_cut: false,
+        is_interpreter: false,
         tty: table.boolean("tty", problems),
         sha256: text("sha256", problems),
         owner: table.word("owner", &OWNERS, problems),

@@ -31,6 +31,8 @@ pub struct Context<'a> {
     pub argv: Option<&'a [Alleged]>,
     /// The environment: strings `NAME=value`.
     pub environment: Option<&'a [Vec<u8>]>,
+    /// Names of more variables, whose values are not known.
+    pub hidden: &'a [Alleged],
     /// Lower-case hexadecimal SHA-256 of the file.
     pub sha256: Option<&'a str>,
     /// Whose the file is.

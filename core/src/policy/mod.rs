@@ -16,6 +16,7 @@ mod mode;
 mod parse;
 mod pattern;
 mod print;
+pub mod replay;
 mod rule;
 mod schedule;
 mod shadow;

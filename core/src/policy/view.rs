@@ -50,6 +50,7 @@ impl<'a> View<'a> {
                 .context
                 .environment
                 .is_none_or(|strings| strings.iter().any(|string| string.starts_with(name)))
+            || self.is_hidden(|hidden| name.strip_suffix(b"=") == Some(hidden))
     }
 
     /// The values of an option, by any of its names. None where it is in doubt which options there are.
@@ -68,7 +69,15 @@ impl<'a> View<'a> {
             Some(only) => *name == only,
             None => names.matches(name),
         };
+        if self.is_hidden(|hidden| matches(&&(hidden, &[]))) {
+            return None;
+        }
         Some(self.environment()?.iter().filter(matches).map(|(_, value)| *value))
+    }
+
+    /// Whether a variable whose value is not known has such a name.
+    fn is_hidden(&self, is_one: impl Fn(&'a [u8]) -> bool) -> bool {
+        self.context.hidden.iter().any(|name| is_one(&name.0))
     }
 
     /// Names and values of all variables.
@@ -99,6 +108,9 @@ impl<'a> View<'a> {
         for name in &resource.env {
             let named = |(known, _): &&(&[u8], &'a [u8])| *known == name.as_bytes();
             let values: Vec<_> = self.environment()?.iter().filter(named).map(|(_, value)| *value).collect();
+            if self.is_hidden(|hidden| hidden == name.as_bytes()) {
+                return None;
+            }
             // Some programs take an empty one for absent, others for a value: what is empty tells nothing.
             if values.iter().any(|value| value.is_empty()) {
                 return None;

@@ -59,6 +59,7 @@ impl Known {
             .as_ref()
             .map(|argv| argv.iter().map(|argument| Alleged::from(argument.as_str())).collect());
         let context = Context {
+            hidden: &[],
             at: self.at.map(WallTime),
             agent: self.agent,
             users: self.users.as_deref(),

@@ -20,8 +20,6 @@ pub(crate) struct Surroundings {
     pub(crate) parents_are_all: bool,
     /// Whether it is known that there is no terminal where the request shows none.
     pub(crate) tty_is_known: bool,
-    /// The file is the interpreter of the script that was called: its arguments are not those of the call.
-    pub(crate) is_interpreter: bool,
 }
 
 /// Users and groups with their names.
@@ -50,8 +48,9 @@ impl Observed {
             cwd: known(&facts.cwd.0).then_some(&facts.cwd.0),
             parents: Some(Parents { of: &facts.parents, cut: !surroundings.parents_are_all }),
             tty: (surroundings.tty_is_known || facts.tty.is_some()).then_some(facts.tty.is_some()),
-            argv: (!surroundings.is_interpreter).then_some(&facts.argv),
+            argv: (!facts.is_interpreter).then_some(&facts.argv),
             environment: surroundings.environment.as_deref(),
+            hidden: &[],
             sha256: Some(&facts.executable.sha256),
             owner: Some(Owner::of(facts.executable.owner, facts.executable.mode)),
         }

@@ -15,11 +15,18 @@ pub(super) struct Environment {
     pub(super) marked: Vec<String>,
     /// The same, under their own names, each once.
     pub(super) loader_variables: Vec<Vec<u8>>,
+    /// The names of those that are not shown, each once; none where they are too many to be kept.
+    pub(super) others: Option<Vec<Alleged>>,
 }
 
 /// Variables of that kind in one environment. More is nothing that a person reads through, and no program's way of
 /// working; such an exec is refused.
 const MAX_LOADER_VARIABLES: usize = 64;
+
+/// Names of other variables that are kept with a request, and their bytes together. Environments have some dozens; one with more is
+/// recorded as not known.
+const MAX_OTHER_NAMES: usize = 512;
+const MAX_OTHERS: usize = 16 << 10;
 
 /// Picks the variables that the configuration shows, and those that decide which code runs, which are shown in any case.
 ///
@@ -29,11 +36,15 @@ const MAX_LOADER_VARIABLES: usize = 64;
 /// # Errors
 /// When there are more of the latter than a person would read.
 pub(super) fn read(variables: &[Vec<u8>], config: &Config) -> Result<Environment, ObserveError> {
-    let mut found = Environment::default();
+    let mut found = Environment { others: Some(Vec::new()), ..Environment::default() };
+    let mut room = MAX_OTHERS;
     for variable in variables {
         let mut halves = variable.splitn(2, |byte| *byte == b'=');
         let (Some(name), Some(value)) = (halves.next(), halves.next()) else { continue };
         let loads = is_loader_variable(name);
+        if config.hides(name) || !(loads || config.shows(name)) {
+            note(name, &mut found.others, &mut room);
+        }
         if !loads && !config.shows(name) {
             continue;
         }
@@ -56,6 +67,21 @@ pub(super) fn read(variables: &[Vec<u8>], config: &Config) -> Result<Environment
         }
     }
     Ok(found)
+}
+
+/// Keeps a name once, while there is room.
+fn note(name: &[u8], others: &mut Option<Vec<Alleged>>, room: &mut usize) {
+    let Some(known) = others else { return };
+    if known.iter().any(|one| one.0 == name) {
+        return;
+    }
+    match room.checked_sub(name.len()) {
+        Some(left) if known.len() < MAX_OTHER_NAMES => {
+            *room = left;
+            known.push(Alleged(name.to_vec()));
+        }
+        _ => *others = None,
+    }
 }
 
 /// The name, and which one it is where it stands more than once.
@@ -104,6 +130,22 @@ mod tests {
         assert_eq!(found.marked, ["LD_SDK_KEY"]);
         assert!(found.shown.is_empty(), "{found:?}");
         assert_eq!(found.loader_variables.len(), 1);
+    }
+
+    #[test]
+    fn of_the_others_the_names_are_kept_once_or_not_at_all() {
+        let names = |found: Environment| {
+            found.others.map(|names| names.into_iter().map(|name| name.0).collect::<Vec<_>>())
+        };
+        let found =
+            read_of(&["PATH=/bin", "HOME=/", "HOME=/x", "A_TOKEN=t", "LD_PRELOAD=x", "none"]).unwrap();
+        assert_eq!(names(found), Some(vec![b"HOME".to_vec(), b"A_TOKEN".to_vec()]));
+        let many: Vec<String> = (0..=MAX_OTHER_NAMES).map(|number| format!("V{number}=x")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert!(read_of(&many[1..]).unwrap().others.is_some_and(|names| names.len() == MAX_OTHER_NAMES));
+        assert!(read_of(&many).unwrap().others.is_none());
+        let long = format!("{}=x", "L".repeat(MAX_OTHERS + 1));
+        assert!(read_of(&[&long]).unwrap().others.is_none());
     }
 
     #[test]

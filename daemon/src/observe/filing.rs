@@ -74,6 +74,8 @@ pub(crate) fn observe_filed(
         // That of the call is not in the record, and is not a part of what is approved.
         env: BTreeMap::new(),
         loader_variables: Vec::new(),
+        other_env: None,
+        is_interpreter: executable.is_interpreter,
     };
     // The arguments are bound by the kernel half itself.
     let bound = Bound::new(Strings::default(), executable.version);
@@ -88,7 +90,6 @@ pub(crate) fn observe_filed(
         surroundings: Surroundings {
             parents_are_all,
             tty_is_known: tty.is_some(),
-            is_interpreter: executable.is_interpreter,
             ..Surroundings::default()
         },
     })

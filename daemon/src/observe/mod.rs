@@ -134,6 +134,8 @@ pub(crate) fn observe(
         cgroup: Alleged(cgroup),
         env: environment.shown,
         loader_variables: environment.marked,
+        other_env: environment.others,
+        is_interpreter: executable.is_interpreter,
     };
     // The agent may have died and its numbers been given to another: then all this is about the other.
     process::TaskDir::of(hold)?;
@@ -144,12 +146,7 @@ pub(crate) fn observe(
         interpreters: executable.interpreters,
         exchange: executable.exchange,
         loader_variables: environment.loader_variables,
-        surroundings: Surroundings {
-            parents_are_all,
-            tty_is_known: true,
-            is_interpreter: executable.is_interpreter,
-            ..surroundings
-        },
+        surroundings: Surroundings { parents_are_all, tty_is_known: true, ..surroundings },
     })
 }
 

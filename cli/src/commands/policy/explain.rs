@@ -10,12 +10,15 @@ use std::{
 
 use holdpoint_core::{
     alleged::Alleged,
-    policy::{Context, Decision, Exec, Explanation, Policy, case::Command},
+    id::RequestId,
+    policy::{Action, Context, Decision, Exec, Explanation, Policy, case::Command, replay},
+    time::WallTime,
+    wire::RequestView,
 };
 use nix::unistd::gethostname;
 use serde::Serialize;
 
-use super::{Interpreter, Print, Program, program, read, who};
+use super::{Interpreter, Print, Program, program, read, requests, who};
 use crate::{args::ExplainArguments, clock, failure::Failure, output, render};
 
 /// What the rules say of a command, and why.
@@ -30,6 +33,9 @@ pub(crate) struct Explained {
     /// What is done, where some of the rules only observe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) done: Option<Decision>,
+    /// Of a request, what was decided about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request: Option<Recorded>,
     #[serde(skip)]
     pub(crate) program: Program,
 }
@@ -47,20 +53,63 @@ impl Explained {
             interpreters: program.interpreters(policy),
             explanation,
             done: done.filter(|done| done.would_be.is_some()),
+            request: None,
             program: program.clone(),
         }
     }
 }
 
-pub(super) fn explain(arguments: ExplainArguments, print: Print) -> Result<(), Failure> {
+/// What all rules said at the time.
+#[derive(Debug, Serialize)]
+pub(crate) struct Recorded {
+    pub(crate) id: RequestId,
+    pub(crate) made_at: WallTime,
+    pub(crate) action: Action,
+    pub(crate) rule: Option<String>,
+    pub(crate) because: String,
+}
+
+pub(super) fn explain(arguments: ExplainArguments, socket: &Path, print: Print) -> Result<(), Failure> {
     let policy = read::policy(&arguments.rules)?;
     let all = arguments.all;
-    let (program, command) = command(arguments);
-    let explained = command.with(|exec, context| Explained::of(&policy, &program, exec, context));
+    let (program, command, request) = match &arguments.request {
+        Some(id) => recorded(&requests::one(socket, id)?)?,
+        None => {
+            let (program, command) = command(arguments);
+            (program, command, None)
+        }
+    };
+    let explained = command
+        .with(|exec, context| Explained { request, ..Explained::of(&policy, &program, exec, context) });
     if print.json {
         return output::json(&explained);
     }
     output::print(&render::policy::explain::page(&explained, all, print.style))
+}
+
+/// What the record has of a request.
+fn recorded(view: &RequestView) -> Result<(Program, Command, Option<Recorded>), Failure> {
+    let Some(facts) = &view.facts else {
+        return Err(Failure::No(format!(
+            "request {} could not be looked at, so no rule has looked at it",
+            view.id
+        )));
+    };
+    let command = replay::command(facts, view.made_at);
+    let file = PathBuf::from(std::ffi::OsStr::from_bytes(&facts.executable.path.0));
+    let program = Program {
+        file: Some(file),
+        names: command.names.clone(),
+        paths: command.paths.clone(),
+        owner: command.owner,
+    };
+    let Decision { action, rule, because, .. } = view.decision.clone();
+    let (action, rule, because) = match view.decision.would_be.clone() {
+        Some(would_be) => (would_be.action, would_be.rule, would_be.because),
+        None => (action, rule, because),
+    };
+    let recorded = Recorded { id: view.id.clone(), made_at: view.made_at, action, rule, because };
+    Ok((program, command, Some(recorded)))
 }
 
 /// What is given, and what this process can say of the rest.
@@ -87,7 +136,7 @@ fn command(arguments: ExplainArguments) -> (Program, Command) {
         groups: who::groups(&groups, user.as_deref(), &users),
         users: Some(users),
         host: host.or_else(|| gethostname().ok()?.into_string().ok()),
-        unit,
+        unit: unit.map(Some),
         cwd: cwd.and_then(|cwd| cwd.into_os_string().into_string().ok()),
         tty: Some(tty),
         owner: program.owner,

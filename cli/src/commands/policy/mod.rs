@@ -3,18 +3,23 @@
 mod cases;
 mod check;
 pub(crate) mod close;
+mod diff;
 mod explain;
 mod list;
 mod missing;
 mod program;
 mod read;
+mod requests;
 mod who;
+
+use std::path::Path;
 
 use crate::{args::PolicyCommand, failure::Failure, render::Style};
 
 pub(crate) use cases::{Failed, Fate, Results, Said};
 pub(crate) use check::Findings;
-pub(crate) use explain::Explained;
+pub(crate) use diff::{Differences, Otherwise};
+pub(crate) use explain::{Explained, Recorded};
 pub(crate) use list::Listed;
 pub(crate) use program::{Interpreter, Program};
 
@@ -28,13 +33,15 @@ pub(crate) struct Print {
     pub(crate) style: Style,
 }
 
-pub(super) fn run(command: PolicyCommand, print: Print) -> Result<(), Failure> {
+/// `socket` is the daemon's, for what is about requests.
+pub(super) fn run(command: PolicyCommand, socket: &Path, print: Print) -> Result<(), Failure> {
     match command {
         PolicyCommand::Check { directories, no_host, strict } => {
             check::check(&directories, !no_host, strict, print)
         }
-        PolicyCommand::Explain(arguments) => explain::explain(*arguments, print),
+        PolicyCommand::Explain(arguments) => explain::explain(*arguments, socket, print),
         PolicyCommand::Test { directories, coverage } => cases::test(&directories, coverage, print),
+        PolicyCommand::Diff(arguments) => diff::diff(&arguments, socket, print),
         PolicyCommand::List { directories } => list::list(&directories, print),
     }
 }

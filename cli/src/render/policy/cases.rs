@@ -51,7 +51,7 @@ fn failed(sheet: &mut Sheet, case: &Failed) {
     clauses::in_the_way(sheet, "    ", &case.clauses.iter().collect::<Vec<_>>());
 }
 
-fn words(said: &Said) -> String {
+pub(super) fn words(said: &Said) -> String {
     match (said.action, &said.rule) {
         (None, _) => "unlisted".to_owned(),
         (Some(action), Some(rule)) => format!("{action} by rule '{}'", bounded(rule)),

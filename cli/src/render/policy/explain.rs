@@ -6,11 +6,16 @@ use holdpoint_core::{
 };
 
 use super::{
-    super::{Style, sheet::Sheet, text::plain, time::span},
+    super::{
+        Style,
+        sheet::Sheet,
+        text::plain,
+        time::{span, utc},
+    },
     action, bounded, clauses, file_and_line,
 };
 use crate::commands::policy::{
-    Explained,
+    Explained, Recorded,
     close::{close, failed},
 };
 
@@ -32,6 +37,9 @@ pub(crate) fn page(explained: &Explained, all: bool, style: Style) -> String {
         }
     }
     program(&mut sheet, explained);
+    if let Some(recorded) = &explained.request {
+        request(&mut sheet, recorded, explained);
+    }
     if let Some(done) = &explained.done {
         sheet.words("observed", &observed(done));
     }
@@ -95,6 +103,27 @@ fn program(sheet: &mut Sheet, explained: &Explained) {
     if explained.explanation.rules.iter().any(looks) {
         sheet.words("content", "not looked at here, so that 'hash' is in doubt; the daemon looks");
     }
+}
+
+/// What was decided, and what of it is not in the record.
+fn request(sheet: &mut Sheet, recorded: &Recorded, explained: &Explained) {
+    sheet.words("request", &format!("{}, made {}", recorded.id, utc(recorded.made_at)));
+    let rule = recorded
+        .rule
+        .as_deref()
+        .map_or_else(|| "no rule".to_owned(), |rule| format!("rule '{}'", plain(rule)));
+    let decision = &explained.explanation.decision;
+    let same = if explained.listed && (recorded.action, &recorded.rule) == (decision.action, &decision.rule) {
+        "the same"
+    } else {
+        "not what these rules say"
+    };
+    sheet.words("recorded", &format!("{} by {rule}: {same}", recorded.action));
+    sheet.words("", &bounded(&recorded.because));
+    sheet.words(
+        "not known",
+        "groups, and variables that requests do not show: what looks at them is in doubt",
+    );
 }
 
 /// What is done, where what decides only observes.

@@ -3,6 +3,7 @@
 pub(crate) mod cases;
 pub(crate) mod check;
 mod clauses;
+pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod list;
 

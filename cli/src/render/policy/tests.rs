@@ -6,14 +6,16 @@ use holdpoint_core::{
         self, Policy, SourceFile,
         case::{self, Command},
     },
+    wire::RequestView,
 };
 
 use super::{
+    super::samples::{hostile, request},
     super::{Style, WIDTH, text::columns},
-    cases, check, explain, list,
+    cases, check, diff, explain, list,
 };
 use crate::commands::policy::{
-    Explained, Failed, Fate, Findings, Interpreter, Listed, Program, Results, Said,
+    Differences, Explained, Failed, Fate, Findings, Interpreter, Listed, Program, Results, Said,
 };
 
 const STYLE: Style = Style { color: false };
@@ -303,4 +305,26 @@ fn a_rule_that_observes_is_in_parentheses_and_what_is_done_is_said() {
     let done =
         "observed this is recorded and not done; what is enforced says: allow by rule 'kubernetes-reads'";
     assert!(words.contains(done), "{text}");
+}
+
+#[test]
+fn what_other_rules_would_have_said_is_as_documented() {
+    let requests = [request("k3m9z")];
+    let old = parsed(RULES);
+    let new = parsed(&RULES.replace("from = \"22:00\"", "from = \"23:30\""));
+    let differences = Differences::of(&old, &new, &requests);
+    documented(&diff::page(&differences, STYLE));
+    let none = Differences::of(&old, &old, &requests);
+    assert_eq!(diff::page(&none, STYLE), "1 request, 0 decided otherwise\n");
+    let other = parsed("[[rule]]\nname = \"x\"\nexec = [\"other\"]\naction = \"ask\"\n");
+    let text = diff::page(&Differences::of(&old, &other, &requests), STYLE);
+    assert!(checked(&text).contains("new         unlisted"), "{text}");
+    let unread = Differences::of(&old, &new, &[RequestView { facts: None, ..request("k3m9z") }]);
+    assert_eq!(diff::page(&unread, STYLE), "1 request, 0 decided otherwise, 1 of which nothing is known\n");
+    let hostile = Differences::of(
+        &old,
+        &parsed("[[rule]]\nname = \"x\"\nexec = [\"/**\"]\naction = \"ask\"\n"),
+        &[hostile("k3m9z")],
+    );
+    checked(&diff::page(&hostile, STYLE));
 }

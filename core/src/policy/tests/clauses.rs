@@ -74,6 +74,7 @@ fn holds_in(lines: &str, known: &Known, unknown: impl FnOnce(&mut Context<'_>)) 
         known.environment.iter().map(|string| string.as_bytes().to_vec()).collect();
     let sha256 = "ab".repeat(32);
     let mut context = Context {
+        hidden: &[],
         at: point_in_time(known.at),
         agent: Some(known.agent),
         users: Some(&known.users),

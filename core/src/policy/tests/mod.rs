@@ -3,6 +3,7 @@ mod errors;
 mod hostile;
 mod observe;
 mod print;
+mod replay;
 
 use std::time::Duration;
 

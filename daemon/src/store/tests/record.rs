@@ -46,6 +46,8 @@ fn facts(agent: AgentId) -> ExecFacts {
         unit: None,
         env: [("PATH".to_owned(), Alleged::from("/bin"))].into(),
         loader_variables: vec!["LD_PRELOAD".to_owned()],
+        other_env: Some(vec!["HOME".into()]),
+        is_interpreter: true,
     }
 }
 
