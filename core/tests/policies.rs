@@ -1,7 +1,7 @@
 //! The shipped rule packs, and what they have to say of real commands.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test may panic")]
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use holdpoint_core::policy::{
     Policy, SourceFile,
@@ -53,6 +53,19 @@ fn the_packs_have_no_warnings_and_every_rule_says_what_it_is_for() {
     assert!(!policy.rules().is_empty());
     for rule in policy.rules() {
         assert!(rule.description.is_some(), "{}", rule.name);
+    }
+}
+
+/// So that their order among themselves makes no difference.
+#[test]
+fn no_two_packs_name_the_same_program() {
+    let policy = packs();
+    let mut named = BTreeMap::new();
+    for rule in policy.rules() {
+        for pattern in &rule.exec {
+            let pack = named.entry(pattern.text.as_str()).or_insert(rule.place.file.as_str());
+            assert_eq!(*pack, rule.place.file, "{} is named by two", pattern.text);
+        }
     }
 }
 
