@@ -190,12 +190,13 @@ fn a_program_does_not_borrow_the_rules_of_another_by_a_link_of_its_name() {
 }
 
 /// All packs, as they are installed.
-const PACKS: [(&str, &str); 8] = [
+const PACKS: [(&str, &str); 9] = [
     ("cloud.toml", include_str!("../../../policies/cloud/cloud.toml")),
     ("databases.toml", include_str!("../../../policies/databases/databases.toml")),
     ("escape.toml", include_str!("../../../policies/escape/escape.toml")),
     ("git.toml", include_str!("../../../policies/git/git.toml")),
     ("kubernetes.toml", include_str!("../../../policies/kubernetes/kubernetes.toml")),
+    ("logs.toml", include_str!("../../../policies/logs/logs.toml")),
     ("network.toml", include_str!("../../../policies/network/network.toml")),
     ("privilege.toml", include_str!("../../../policies/privilege/privilege.toml")),
     ("terraform.toml", include_str!("../../../policies/terraform/terraform.toml")),
