@@ -190,7 +190,7 @@ fn a_program_does_not_borrow_the_rules_of_another_by_a_link_of_its_name() {
 }
 
 /// All packs, as they are installed.
-const PACKS: [(&str, &str); 9] = [
+const PACKS: [(&str, &str); 10] = [
     ("cloud.toml", include_str!("../../../policies/cloud/cloud.toml")),
     ("databases.toml", include_str!("../../../policies/databases/databases.toml")),
     ("escape.toml", include_str!("../../../policies/escape/escape.toml")),
@@ -198,6 +198,7 @@ const PACKS: [(&str, &str); 9] = [
     ("kubernetes.toml", include_str!("../../../policies/kubernetes/kubernetes.toml")),
     ("logs.toml", include_str!("../../../policies/logs/logs.toml")),
     ("network.toml", include_str!("../../../policies/network/network.toml")),
+    ("packages.toml", include_str!("../../../policies/packages/packages.toml")),
     ("privilege.toml", include_str!("../../../policies/privilege/privilege.toml")),
     ("terraform.toml", include_str!("../../../policies/terraform/terraform.toml")),
 ];
