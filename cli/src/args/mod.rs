@@ -7,7 +7,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use policy::{DiffArguments, ExplainArguments, PolicyCommand};
+pub(crate) use policy::{DiffArguments, ExplainArguments, PolicyCommand, SchemaOf};
 
 /// Where people decide.
 pub(crate) const CONTROL_SOCKET: &str = "/run/holdpoint/control.sock";

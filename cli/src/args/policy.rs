@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::{
-    Subcommand,
+    Subcommand, ValueEnum,
     builder::{OsStringValueParser, TypedValueParser as _},
 };
 use holdpoint_core::{policy::case, time::WallTime};
@@ -50,6 +50,21 @@ pub(crate) enum PolicyCommand {
         #[arg(value_name = "DIR", default_value = POLICIES)]
         directories: Vec<PathBuf>,
     },
+    /// Print the JSON schema of the files, by which an editor completes keys and flags errors.
+    Schema {
+        /// Of which files.
+        #[arg(value_name = "FILES", default_value = "rules")]
+        of: SchemaOf,
+    },
+}
+
+/// Files that have a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// Those with rules.
+    Rules,
+    /// Those with cases: NAME.cases.toml.
+    Cases,
 }
 
 /// A command, and what is to be taken as known of it.

@@ -19,6 +19,9 @@ use crate::{
 /// What the name of a file with cases ends with: it is none with rules.
 pub const SUFFIX: &str = ".cases.toml";
 
+/// The one key of a file.
+pub(super) const TOP_KEY: &str = "case";
+
 /// Keys of a `[[case]]`.
 pub(super) const CASE_KEYS: &[&str] = &[
     "run", "program", "called", "env", "agent", "user", "groups", "host", "unit", "cgroup", "cwd", "parents",
@@ -26,7 +29,7 @@ pub(super) const CASE_KEYS: &[&str] = &[
 ];
 
 /// The words for `action`; none where no rule is about the program.
-const ACTIONS: [(&str, Option<Action>); 4] = [
+pub(super) const ACTIONS: [(&str, Option<Action>); 4] = [
     ("ask", Some(Action::Ask)),
     ("deny", Some(Action::Deny)),
     ("allow", Some(Action::Allow)),
@@ -217,8 +220,8 @@ pub fn parse(file: &SourceFile) -> Result<Vec<Case>, Vec<Diagnostic>> {
     let mut problems = Problems::new(file);
     let mut cases = Vec::new();
     if let Some(document) = read(file, &mut problems) {
-        let top = Table::new(&document, &["case"], &mut problems);
-        for table in top.tables("case", CASE_KEYS, &mut problems) {
+        let top = Table::new(&document, &[TOP_KEY], &mut problems);
+        for table in top.tables(TOP_KEY, CASE_KEYS, &mut problems) {
             cases.extend(case(&table, &mut problems));
         }
     }

@@ -152,6 +152,6 @@ mod duration_ms {
 }
 
 #[cfg(test)]
-mod documentation;
+mod schema;
 #[cfg(test)]
 mod tests;

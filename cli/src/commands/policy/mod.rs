@@ -10,6 +10,7 @@ mod missing;
 mod program;
 mod read;
 mod requests;
+mod schema;
 mod who;
 
 use std::path::Path;
@@ -43,5 +44,6 @@ pub(super) fn run(command: PolicyCommand, socket: &Path, print: Print) -> Result
         PolicyCommand::Test { directories, coverage } => cases::test(&directories, coverage, print),
         PolicyCommand::Diff(arguments) => diff::diff(&arguments, socket, print),
         PolicyCommand::List { directories } => list::list(&directories, print),
+        PolicyCommand::Schema { of } => schema::schema(of),
     }
 }

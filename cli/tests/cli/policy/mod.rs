@@ -2,6 +2,7 @@
 
 mod cases;
 mod explain;
+mod schema;
 
 use std::{
     fs,

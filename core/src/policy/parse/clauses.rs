@@ -39,7 +39,7 @@ pub(in crate::policy) const ARGS_KEYS: &[&str] = &["any", "all", "none", "regex"
 pub(in crate::policy) const COUNT_KEYS: &[&str] = &["min", "max"];
 
 /// More arguments than the kernel takes (`MAX_ARG_STRINGS`).
-const MAX_COUNT: u64 = 0x7fff_ffff;
+pub(in crate::policy) const MAX_COUNT: u64 = 0x7fff_ffff;
 
 /// Reads all of them. What is wrong is told and left out: a policy with errors is not used.
 pub(super) fn read(table: &Table<'_, '_>, sets: &Sets<'_>, problems: &mut Problems<'_>) -> Vec<Clause> {

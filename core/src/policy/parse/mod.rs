@@ -24,6 +24,7 @@ use crate::{
     document::{Problems, Table, Text, read},
 };
 
+/// Keys of a file.
 pub(super) const TOP_KEYS: &[&str] = &["mode", "rule", "command", "resource", "sets"];
 
 /// Keys of a rule that are no clauses.

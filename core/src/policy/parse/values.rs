@@ -22,7 +22,7 @@ pub(super) const MAX_VALUES: usize = 4096;
 
 pub(super) const GLOBS: &str = "globs have *, ?, [a-z] and {one,two}; a backslash takes the meaning away";
 
-const TEST_KEYS: &[&str] = &["in", "not_in", "regex", "present", "or_absent"];
+pub(in crate::policy) const TEST_KEYS: &[&str] = &["in", "not_in", "regex", "present", "or_absent"];
 pub(in crate::policy) const FLAG_KEYS: &[&str] = &["in", "not_in", "regex", "present", "or_absent", "alias"];
 
 /// Sets in all files together: a set may lead through all others. One more is an error at the first beyond.
