@@ -7,7 +7,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use policy::{DiffArguments, ExplainArguments, PolicyCommand, SchemaOf};
+pub(crate) use policy::{DiffArguments, ExplainArguments, POLICIES, PolicyCommand, SchemaOf};
 
 /// Where people decide.
 pub(crate) const CONTROL_SOCKET: &str = "/run/holdpoint/control.sock";
@@ -142,7 +142,7 @@ pub(crate) enum Command {
     Status,
     /// Have the daemon read its rules and its configuration again.
     Reload,
-    /// Check, explain and try the rules of a directory. It needs no daemon, and changes nothing.
+    /// Check, explain and try the rules of a directory, and install packs. It needs no daemon.
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// For an operator who is locked out: say what is held and why, and how to get out, also without a daemon.

@@ -16,6 +16,9 @@ use super::agent_name;
 /// Where the rules are that the daemon reads, unless its configuration says otherwise.
 pub(crate) const POLICIES: &str = "/etc/holdpoint/policies.d";
 
+/// Where the package has the packs.
+pub(crate) const PACKS: &str = "/usr/share/holdpoint/policies";
+
 /// What to do with the rules.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
@@ -49,6 +52,21 @@ pub(crate) enum PolicyCommand {
         /// The directories with the rules. Several are read as one.
         #[arg(value_name = "DIR", default_value = POLICIES)]
         directories: Vec<PathBuf>,
+    },
+    /// Install packs of rules, observed until told otherwise; without PACK list them. No file is overwritten.
+    Init {
+        /// The directory with the rules.
+        #[arg(long = "dir", value_name = "DIR", default_value = POLICIES)]
+        directory: PathBuf,
+        /// The directory with the packs.
+        #[arg(long, value_name = "DIR", default_value = PACKS)]
+        from: PathBuf,
+        /// Put the rules in force: leave out the line that has them only observed.
+        #[arg(long)]
+        enforce: bool,
+        /// The packs, such as kubernetes.
+        #[arg(value_name = "PACK")]
+        packs: Vec<String>,
     },
     /// Print the JSON schema of the files, by which an editor completes keys and flags errors.
     Schema {

@@ -1,10 +1,11 @@
-//! `holdpoint policy`: the rules of a directory, looked at without the daemon.
+//! `holdpoint policy`: the rules of a directory, looked at without the daemon. `init` alone changes something.
 
 mod cases;
 mod check;
 pub(crate) mod close;
 mod diff;
 mod explain;
+mod init;
 mod list;
 mod missing;
 mod program;
@@ -21,6 +22,7 @@ pub(crate) use cases::{Failed, Fate, Results, Said};
 pub(crate) use check::Findings;
 pub(crate) use diff::{Differences, Otherwise};
 pub(crate) use explain::{Explained, Recorded};
+pub(crate) use init::{Installed, Pack};
 pub(crate) use list::Listed;
 pub(crate) use program::{Interpreter, Program};
 
@@ -44,6 +46,9 @@ pub(super) fn run(command: PolicyCommand, socket: &Path, print: Print) -> Result
         PolicyCommand::Test { directories, coverage } => cases::test(&directories, coverage, print),
         PolicyCommand::Diff(arguments) => diff::diff(&arguments, socket, print),
         PolicyCommand::List { directories } => list::list(&directories, print),
+        PolicyCommand::Init { directory, from, enforce, packs } => {
+            init::init(&directory, &from, &packs, enforce, print)
+        }
         PolicyCommand::Schema { of } => schema::schema(of),
     }
 }

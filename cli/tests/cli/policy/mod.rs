@@ -2,6 +2,7 @@
 
 mod cases;
 mod explain;
+mod init;
 mod schema;
 
 use std::{
