@@ -12,6 +12,7 @@ use crate::cache;
 use crate::command;
 
 mod catalogue;
+mod keys;
 mod rules;
 
 /// Checks the tree and prints a line for each complaint.
@@ -31,6 +32,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         tests.extend(catalogue::tests_in(name, &text));
     }
     complaints.extend(attacks(&root, &tests));
+    complaints.extend(policy_keys(&root));
     for complaint in &complaints {
         eprintln!("tidy: {complaint}");
     }
@@ -48,6 +50,17 @@ fn attacks(root: &Path, tests: &BTreeSet<String>) -> Vec<String> {
         .into_iter()
         .chain(naming.flat_map(|name| catalogue::check_names(name, &page(name), tests)))
         .collect()
+}
+
+/// The pages about rules, and the schemas by which they are measured.
+fn policy_keys(root: &Path) -> Vec<String> {
+    let text = |name: &str| fs::read_to_string(root.join(name)).unwrap_or_default();
+    keys::check(&keys::Texts {
+        page: text(keys::PAGE),
+        manual: text(keys::MANUAL),
+        rules: text(keys::RULES),
+        cases: text(keys::CASES),
+    })
 }
 
 fn root_entries(root: &Path, names: &[&str]) -> Vec<String> {
