@@ -13,6 +13,7 @@ mod document;
 pub mod escape;
 pub mod facts;
 pub mod flood;
+pub mod grant;
 pub mod id;
 pub mod loader;
 pub mod memory;

@@ -94,7 +94,7 @@ impl Policy {
     #[must_use]
     pub fn decide(&self, exec: &Exec<'_>, context: &Context<'_>) -> Decision {
         let named = self.about(exec);
-        let views = self.views(&named, context);
+        let views = self.views(&named, exec, context);
         self.strictest(&named, &views).1
     }
 
@@ -213,8 +213,13 @@ impl Policy {
         named
     }
 
-    pub(super) fn views<'a>(&'a self, named: &[Named<'a>], context: &'a Context<'a>) -> Vec<View<'a>> {
-        named.iter().map(|named| View::new(named.name, context, &self.tools)).collect()
+    pub(super) fn views<'a>(
+        &'a self,
+        named: &[Named<'a>],
+        exec: &Exec<'a>,
+        context: &'a Context<'a>,
+    ) -> Vec<View<'a>> {
+        named.iter().map(|named| View::new(named.name, *exec, context, &self.tools)).collect()
     }
 
     /// The decision, and which of the names it comes by; none where no rule decides.
@@ -304,6 +309,8 @@ impl Policy {
             valid_for: rule.valid_for.unwrap_or(self.defaults.valid_for),
             wait: self.wait_of(rule),
             loader_variables: rule.loader_variables.unwrap_or_default(),
+            grant: rule.grant,
+            covers_children: rule.covers_children,
             would_be: None,
         }
     }
@@ -321,6 +328,8 @@ impl Policy {
             valid_for: self.defaults.valid_for,
             wait: self.defaults.wait,
             loader_variables: LoaderVariables::default(),
+            grant: None,
+            covers_children: false,
             would_be: None,
         }
     }

@@ -43,10 +43,12 @@ pub(crate) use mode::MODES;
 pub use mode::{Mode, WouldBe};
 pub use parse::parse;
 pub use pattern::{MAX_NAME_BYTES, Pattern, PatternKind};
-pub(crate) use rule::{ACTIONS, LOADER_VARIABLES, RISKS, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS};
+pub(crate) use rule::{
+    ACTIONS, GRANT_LIMITS, LOADER_VARIABLES, MAX_USES, RISKS, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS,
+};
 pub use rule::{
-    Defaults, MAX_DESCRIPTION_BYTES, MAX_GLOBS, MAX_NAMES, MAX_PATTERNS, MAX_RULE_NAME_BYTES, MAX_RULES,
-    Risk, Rule, TIMEOUT, VALID_FOR,
+    Defaults, Grant, MAX_DESCRIPTION_BYTES, MAX_GLOBS, MAX_NAMES, MAX_PATTERNS, MAX_RULE_NAME_BYTES,
+    MAX_RULES, Risk, Rule, TIMEOUT, VALID_FOR,
 };
 pub use schedule::{Dates, Hours, Zone};
 pub use strings::{Expression, StringSet};
@@ -108,6 +110,12 @@ pub struct Decision {
     /// What becomes of an environment with variables that decide which code runs.
     #[serde(default)]
     pub loader_variables: LoaderVariables,
+    /// What an approval allows beyond the one exec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
+    /// Whether an approval is also about what the program starts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub covers_children: bool,
     /// What would have been done if rules, agents and hosts that are only observed were not; none where it is the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub would_be: Option<WouldBe>,

@@ -73,6 +73,8 @@ impl Decision {
                 message: None,
                 deny_message: None,
                 loader_variables: LoaderVariables::Show,
+                grant: None,
+                covers_children: false,
                 would_be: Some(would_be),
                 ..self
             },

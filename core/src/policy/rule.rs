@@ -45,6 +45,23 @@ pub(crate) const VALID_FOR_LIMITS: DurationLimits =
 pub(crate) const ACTIONS: [(&str, Action); 3] =
     [("ask", Action::Ask), ("deny", Action::Deny), ("allow", Action::Allow)];
 
+/// What `for` may be.
+pub(crate) const GRANT_LIMITS: DurationLimits =
+    DurationLimits { least: Duration::from_secs(1), most: Duration::from_secs(24 * 3600) };
+
+/// The most that `uses` may be: who would count more means a span alone.
+pub(crate) const MAX_USES: u64 = 1_000;
+
+/// What an approval allows beyond the one exec: the identical action, again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// For how long.
+    #[serde(rename = "for", with = "super::duration_ms")]
+    pub span: Duration,
+    /// How many execs in all, the first included; none is as many as there is time for.
+    pub uses: Option<u32>,
+}
+
 /// How bad it is if it was wrong to let it go on, in the words of who wrote the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -107,6 +124,10 @@ pub struct Rule {
     pub message: Option<String>,
     /// What the agent's side is told where the rule denies: one line.
     pub deny_message: Option<String>,
+    /// What an approval allows beyond the one exec.
+    pub grant: Option<Grant>,
+    /// Whether an approval is also about what the program starts.
+    pub covers_children: bool,
     /// What has to hold beside, all of it.
     pub clauses: Vec<Clause>,
     /// Where its name stands.

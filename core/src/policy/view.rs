@@ -3,8 +3,9 @@
 use std::cell::OnceCell;
 
 use super::{
-    Context, StringSet,
+    Context, Exec, StringSet,
     command::{Analysis, Grammar, Style},
+    pattern::last_component,
     tools::Tools,
 };
 
@@ -14,6 +15,7 @@ type Variable<'a> = (&'a [u8], &'a [u8]);
 pub(super) struct View<'a> {
     /// The program, by one of its names.
     program: &'a [u8],
+    exec: Exec<'a>,
     pub(super) context: &'a Context<'a>,
     tools: &'a Tools,
     grammar: OnceCell<&'a Grammar>,
@@ -22,18 +24,33 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(program: &'a [u8], context: &'a Context<'a>, tools: &'a Tools) -> Self {
+    pub(super) fn new(program: &'a [u8], exec: Exec<'a>, context: &'a Context<'a>, tools: &'a Tools) -> Self {
         let (grammar, analysis, environment) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Self { program, context, tools, grammar, analysis, environment }
+        Self { program, exec, context, tools, grammar, analysis, environment }
     }
 
     /// The arguments taken apart. None where they are not known.
     pub(super) fn analysis(&self) -> Option<&Analysis<'a>> {
         let analyse = || {
             let arguments = self.context.argv?.get(1..).unwrap_or_default();
-            Some(Analysis::new(self.grammar(), arguments, self.may_be_posixly_correct()))
+            let analysis = Analysis::new(self.grammar(), arguments, self.may_be_posixly_correct());
+            Some(match self.other_name() {
+                Some(name) => analysis.doubted(name),
+                None => analysis,
+            })
         };
         self.analysis.get_or_init(analyse).as_ref()
+    }
+
+    /// What `argv[0]` says where that is none of the program's names: there are programs that go by it.
+    fn other_name(&self) -> Option<&'a [u8]> {
+        let first = self.context.argv?.first().map_or(&[][..], |first| &first.0);
+        let name = last_component(first);
+        // A login shell's name begins with a dash.
+        let name = name.strip_prefix(b"-").unwrap_or(name);
+        let paths = self.exec.paths.iter().map(|path| last_component(path));
+        let is_one = self.exec.names.iter().copied().chain(paths).any(|known| known == name);
+        (!is_one).then_some(first)
     }
 
     /// Which options the program takes.

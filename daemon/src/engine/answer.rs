@@ -37,7 +37,7 @@ impl Engine {
                 let until = clock::boot().after(self.rules.config.defaults.valid_for);
                 self.effects.extend(Planned::let_pass(hold, until));
             }
-            Ruling::Decided { decision, interpreter, objection } => {
+            Ruling::Decided { mut decision, interpreter, objection } => {
                 let bound = observed.bound.clone().covering(interpreter);
                 entry.bound = Some(bound.with_variables(decision.loader_variables));
                 let (input, note) = match decision.action {
@@ -46,12 +46,19 @@ impl Engine {
                         let told = objection.or_else(|| decision.deny_message.clone());
                         (Some(Input::Decided(Refusal::DeniedByRule)), told)
                     }
-                    Action::Ask => (None, None),
+                    Action::Ask => match self.is_covered(hold, &observed.facts, &mut decision, clock::boot())
+                    {
+                        Some(why) => (Some(Input::AllowedByRule), Some(why)),
+                        None => (None, None),
+                    },
                 };
-                if decision.action == Action::Ask && self.joins(hold, &observed.facts, &decision) {
+                // What an approval is about already spares people.
+                let action =
+                    if input == Some(Input::AllowedByRule) { Action::Allow } else { decision.action };
+                if action == Action::Ask && self.joins(hold, &observed.facts, &decision) {
                     return;
                 }
-                if self.is_refused_unasked(hold, &observed.facts, decision.action) {
+                if self.is_refused_unasked(hold, &observed.facts, action) {
                     return;
                 }
                 // Whether the store works again is seen by writing. Until then nobody is asked in vain, and a flood
@@ -90,6 +97,8 @@ impl Engine {
             valid_for: self.rules.config.defaults.valid_for,
             wait: self.rules.config.defaults.wait,
             loader_variables: LoaderVariables::default(),
+            grant: None,
+            covers_children: false,
             would_be: None,
         };
         self.request(hold, None, decision, Some(why.to_owned()));

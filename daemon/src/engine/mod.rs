@@ -8,6 +8,7 @@
 mod agents;
 mod answer;
 mod attach;
+mod covered;
 mod declared;
 mod effects;
 mod entry;
@@ -38,7 +39,8 @@ use std::{
 };
 
 use holdpoint_core::{
-    config::Config, id::HoldId, id::RequestId, policy::Policy, time::BootTime, time::WallTime, wire::Change,
+    config::Config, grant::Grants, id::HoldId, id::RequestId, policy::Policy, time::BootTime, time::WallTime,
+    wire::Change,
 };
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, watch};
 
@@ -80,6 +82,8 @@ pub(crate) struct Engine {
     joined: joined::Groups,
     /// What agents may ask of people, and what was refused without asking.
     flood: flood::Flood,
+    /// What approvals allow beyond the one exec.
+    grants: Grants,
     /// Why the store could not be written, while it cannot.
     store_problem: Option<String>,
     /// When the record was last told of a declared agent's process, by the agent's number.

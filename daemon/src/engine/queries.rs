@@ -123,6 +123,9 @@ impl Engine {
             );
             return Err(Kind::StoreFailed.with(detail));
         }
+        if vote.kind == VoteKind::Approve {
+            self.note_grant(hold, &stored, clock::boot());
+        }
         let stored = self.store.request(&id).map_err(unreadable)?;
         stored
             .as_ref()

@@ -130,6 +130,7 @@ pub(crate) fn start(parts: Parts) -> Result<EngineHandle, StartError> {
         repeats: super::repeats::Repeats::default(),
         joined: super::joined::Groups::default(),
         flood: super::flood::Flood::default(),
+        grants: holdpoint_core::grant::Grants::default(),
         store_problem: None,
         agents_began: HashMap::new(),
         pulse: super::pulse::Pulse::new(parts.manager),

@@ -113,7 +113,7 @@ fn arguments_variables_and_who_it_is_decide() {
             ("hp-dynamic --region 7 8", Action::Deny, "elsewhere"),
             ("hp-dynamic 7 --region=us-1", Action::Deny, "elsewhere"),
             ("HP_REGION=us-1 hp-dynamic 7", Action::Deny, "elsewhere"),
-            ("bash -c 'exec -a 7 hp-dynamic 8'", Action::Ask, "others"),
+            ("bash -c 'exec -a 7 hp-dynamic 8'", Action::Deny, "elsewhere"),
             ("(cd /var/tmp && hp-dynamic 7)", Action::Ask, "others"),
             // The shell's own name is no parent's where another starts it.
             ("setsid -w hp-dynamic 7", Action::Allow, "seven"),

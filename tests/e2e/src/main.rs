@@ -26,6 +26,7 @@ mod failures;
 mod filed;
 mod files;
 mod flood;
+mod granted;
 mod joined;
 mod kinds;
 mod lifecycle;
@@ -64,6 +65,7 @@ fn main() -> std::process::ExitCode {
         variables::TESTS,
         clauses::TESTS,
         tried_out::TESTS,
+        granted::TESTS,
         moved::TESTS,
         paths::TESTS,
         files::TESTS,

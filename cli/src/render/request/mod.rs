@@ -4,7 +4,7 @@ mod facts;
 mod processes;
 
 use holdpoint_core::{
-    policy::{Action, Risk, Wait},
+    policy::{Action, Decision, Risk, Wait},
     request::{State, Vote},
     time::WallTime,
     wire::RequestView,
@@ -76,6 +76,7 @@ fn why(sheet: &mut Sheet, view: &RequestView) {
         sheet.value("message", &plain(message), Tone::Plain);
     }
     sheet.value("matched by", &plain(&decision.because), Tone::Plain);
+    approval(sheet, decision);
     let wait = match view.wait {
         Wait::Hold => "the process is stopped until the verdict",
         Wait::Refuse => {
@@ -83,6 +84,19 @@ fn why(sheet: &mut Sheet, view: &RequestView) {
         }
     };
     sheet.sentence("waiting", wait, Tone::Plain);
+}
+
+/// What an approval is about beside the one exec.
+fn approval(sheet: &mut Sheet, decision: &Decision) {
+    if let Some(grant) = decision.grant {
+        let span = span(u64::try_from(grant.span.as_millis()).unwrap_or(u64::MAX));
+        let uses = grant.uses.map_or_else(String::new, |uses| format!(", {uses} execs in all"));
+        let text = format!("an approval also holds for the identical action, for {span}{uses}");
+        sheet.sentence("again", &text, Tone::Alarm);
+    }
+    if decision.covers_children {
+        sheet.sentence("children", "an approval is also about all that the program starts", Tone::Alarm);
+    }
 }
 
 fn clocks(sheet: &mut Sheet, view: &RequestView, now: WallTime) {

@@ -141,7 +141,6 @@ fn the_packs_that_ship_are_listed_and_can_be_installed_together() {
 }
 
 #[test]
-#[ignore = "gh1: the parser has no key 'mode' yet"]
 fn rules_are_observed_unless_they_are_to_be_enforced() {
     let init = Init::new(&[("x.toml", RULE)], &[]);
     let output = init.run(&["x"]);

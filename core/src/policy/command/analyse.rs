@@ -60,6 +60,18 @@ impl<'a> Analysis<'a> {
         found
     }
 
+    /// The same where the program may go by another name, which is `argv[0]`: no word is sure.
+    #[must_use]
+    pub fn doubted(self, name: &[u8]) -> Self {
+        let shown = argument(name);
+        let shown = match shown.char_indices().nth(SHOWN_CHARACTERS) {
+            Some((at, _)) => format!("{}…", shown.get(..at).unwrap_or_default()),
+            None => shown,
+        };
+        let why = format!("argv[0] is {shown}, which is none of the program's names");
+        Self { doubt: Some(Doubt { words: 0, why }), ..self }
+    }
+
     /// Gives options the one name that all others mean. Which that is can depend on the first word, which may come last.
     fn name(&mut self) {
         let valid = self.valid;

@@ -13,9 +13,9 @@ use self::{
     values::{RawSet, Sets},
 };
 use super::{
-    ACTIONS, Action, Defaults, LOADER_VARIABLES, LoaderVariables, MAX_DESCRIPTION_BYTES, MAX_GLOBS,
-    MAX_NAMES, MAX_PATTERNS, MAX_RULE_NAME_BYTES, MAX_RULES, MODES, Mode, Pattern, PatternKind, Place,
-    Policy, RISKS, Rule, SourceFile, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS, Wait,
+    ACTIONS, Action, Defaults, GRANT_LIMITS, Grant, LOADER_VARIABLES, LoaderVariables, MAX_DESCRIPTION_BYTES,
+    MAX_GLOBS, MAX_NAMES, MAX_PATTERNS, MAX_RULE_NAME_BYTES, MAX_RULES, MAX_USES, MODES, Mode, Pattern,
+    PatternKind, Place, Policy, RISKS, Rule, SourceFile, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS, Wait,
     decide::{UNSEEN, UNSEEN_CURE},
     pattern, shadow,
 };
@@ -36,6 +36,9 @@ pub(super) const RULE_KEYS: &[&str] = &[
     "mode",
     "timeout",
     "valid_for",
+    "for",
+    "uses",
+    "covers_children",
     "wait",
     "loader_variables",
     "risk",
@@ -150,6 +153,8 @@ impl Reader<'_> {
         let mode = table.word("mode", &MODES, problems).unwrap_or(self.mode);
         let timeout = table.duration("timeout", TIMEOUT_LIMITS, problems);
         let valid_for = table.duration("valid_for", VALID_FOR_LIMITS, problems);
+        let grant = grant(table, problems);
+        let covers_children = table.boolean("covers_children", problems).unwrap_or(false);
         let wait = table.word("wait", &WAITS, problems);
         let loader_variables = table.word("loader_variables", &LOADER_VARIABLES, problems);
         let risk = table.word("risk", &RISKS, problems);
@@ -161,8 +166,9 @@ impl Reader<'_> {
             problems.warning(table.key_span("deny_message"), message, "leave it out");
         }
         if let Some(action @ (Action::Allow | Action::Deny)) = action {
-            for key in
-                ["timeout", "valid_for", "wait", "risk", "message"].into_iter().filter(|key| table.has(key))
+            for key in ["timeout", "valid_for", "for", "uses", "covers_children", "wait", "risk", "message"]
+                .into_iter()
+                .filter(|key| table.has(key))
             {
                 let message = format!("'{key}' has no effect in a rule with the action '{action}'");
                 problems.warning(
@@ -202,6 +208,8 @@ impl Reader<'_> {
                 risk,
                 message,
                 deny_message,
+                grant,
+                covers_children,
                 clauses,
                 place,
             });
@@ -297,6 +305,17 @@ impl Reader<'_> {
         }
         kind.ok()
     }
+}
+
+/// What an approval allows beyond the one exec.
+fn grant(table: &Table<'_, '_>, problems: &mut Problems<'_>) -> Option<Grant> {
+    let span = table.duration("for", GRANT_LIMITS, problems);
+    let uses = table.integer("uses", 2, MAX_USES, problems).and_then(|uses| u32::try_from(uses).ok());
+    if table.has("uses") && !table.has("for") {
+        let message = "'uses' needs 'for': an approval that has no end is none";
+        problems.error_with_hint(table.key_span("uses"), message, "add for how long, such as for = \"10m\"");
+    }
+    Some(Grant { span: span?, uses })
 }
 
 /// One line of text for people.

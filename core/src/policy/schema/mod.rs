@@ -14,13 +14,13 @@ use serde_json::{Map, Value, json};
 use self::{
     documentation::Page,
     shapes::{
-        OPTION, array, boolean, count, date, days, duration, either, filled, free, globs, hashes, line,
-        matching, names, one_or_more, options, programs, text, time_of_day, words, words_of_globs,
+        OPTION, array, boolean, count, date, days, duration, either, filled, free, globs, hashes, integer,
+        line, matching, names, one_or_more, options, programs, text, time_of_day, words, words_of_globs,
     },
 };
 use super::{
-    ACTIONS, LOADER_VARIABLES, MAX_DESCRIPTION_BYTES, MAX_RULE_NAME_BYTES, OWNERS, RISKS, STYLES, WAITS,
-    case,
+    ACTIONS, LOADER_VARIABLES, MAX_DESCRIPTION_BYTES, MAX_RULE_NAME_BYTES, MAX_USES, MODES, OWNERS, RISKS,
+    STYLES, WAITS, case,
     parse::{
         RULE_KEYS, TOP_KEYS,
         clauses::{ARGS_KEYS, CLAUSE_KEYS, COUNT_KEYS},
@@ -49,6 +49,7 @@ fn cases() -> Value {
 
 fn top(key: &str) -> Option<Value> {
     Some(match key {
+        "mode" => words(&MODES),
         "rule" => array(&rule(), 0),
         "command" => array(&table("[[command]]", COMMAND_KEYS, command), 0),
         "resource" => array(&table("[[resource]]", RESOURCE_KEYS, resource), 0),
@@ -74,7 +75,10 @@ fn rule_key(key: &str) -> Option<Value> {
         "description" | "message" | "deny_message" => line(MAX_DESCRIPTION_BYTES),
         "exec" => programs(),
         "action" => words(&ACTIONS),
-        "timeout" | "valid_for" => duration(),
+        "mode" => words(&MODES),
+        "timeout" | "valid_for" | "for" => duration(),
+        "uses" => integer(2, MAX_USES),
+        "covers_children" => boolean(),
         "wait" => words(&WAITS),
         "loader_variables" => words(&LOADER_VARIABLES),
         "risk" => words(&RISKS),

@@ -55,7 +55,11 @@ pub(super) fn days() -> Value {
 }
 
 pub(super) fn count() -> Value {
-    json!({ "type": "integer", "minimum": 0, "maximum": MAX_COUNT })
+    integer(0, MAX_COUNT)
+}
+
+pub(super) fn integer(least: u64, most: u64) -> Value {
+    json!({ "type": "integer", "minimum": least, "maximum": most })
 }
 
 pub(super) fn array(items: &Value, least: usize) -> Value {

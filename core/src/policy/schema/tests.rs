@@ -96,7 +96,9 @@ fn of_cases(text: &str) -> Vec<String> {
 /// The file with one key, in place of the same key where it has that already.
 fn with(Place { before, after, .. }: &Place, key: &str, value: &str) -> String {
     let lines = before.split_inclusive('\n').filter(|line| !line.starts_with(&format!("{key} = ")));
-    lines.chain([format!("{key} = {value}{after}").as_str()]).collect()
+    // The one key that needs another beside it.
+    let beside = if key == "uses" { "for = \"1m\"\n" } else { "" };
+    lines.chain([beside, format!("{key} = {value}{after}").as_str()]).collect()
 }
 
 fn directory() -> PathBuf {

@@ -68,6 +68,8 @@ fn pending(bits: u32, agent: AgentId) -> StoredRequest {
             valid_for: Duration::from_secs(30),
             wait: Wait::Hold,
             loader_variables: LoaderVariables::RefuseLd,
+            grant: None,
+            covers_children: false,
             would_be: None,
         },
         facts: None,
