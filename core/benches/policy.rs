@@ -48,6 +48,45 @@ fn pack_of_kubernetes(bencher: Bencher<'_, '_>, verb: &str) {
     decide(bencher, &policy, line, action, rule);
 }
 
+/// One rule that allows, by a clause and by an expression that says the same. The first is without any.
+#[divan::bench(args = [
+    "",
+    "users = 'agent'",
+    "when = \"user == 'agent'\"",
+    "hours = { from = '09:00', to = '17:00' }",
+    "when = 'hour >= 9 && hour < 17'",
+    "args = { any = ['--output=*'] }",
+    "when = \"args.exists(a, a.startsWith('--output='))\"",
+    "subcommand = 'get'",
+    "when = \"words[0] == 'get'\"",
+    "flags = { '-n' = { in = ['dev-*'] } }",
+    "when = \"flags['-n'].all(n, n.startsWith('dev-'))\"",
+    "env = { VARIABLE_7 = { regex = '^some' } }",
+    "when = \"env.VARIABLE_7.matches('^some')\"",
+    "when = \"env.all(n, n.startsWith('VARIABLE_'))\"",
+    "when = \"agent == 'coder' && cwd.startsWith('/home/' + user + '/') && '27' in groups && !tty\"",
+])]
+fn one_clause(bencher: Bencher<'_, '_>, clause: &str) {
+    let command = "[[command]]\nexec = ['p0']\nstyle = 'pflag'\nvalues = ['-n', '--output']\n";
+    let rule = format!("{command}[[rule]]\nname = 'r'\nexec = ['p0']\naction = 'allow'\n{clause}\n");
+    let files = [SourceFile { name: "r".to_owned(), text: rule }];
+    let (policy, _) = parse(&files).unwrap_or_else(|errors| panic!("{}", errors.first().unwrap()));
+    decide(bencher, &policy, "p0 get pods -n dev-1 --output=json", Action::Allow, "r");
+}
+
+/// A thousand rules with an expression each, from text.
+#[divan::bench(sample_count = 10)]
+fn load_of_expressions(bencher: Bencher<'_, '_>) {
+    let rule = |index: usize| {
+        let when = format!("args.exists(a, a.startsWith('--output={index}')) && !tty");
+        format!("[[rule]]\nname = 'r{index}'\nexec = ['p{index}']\naction = 'ask'\nwhen = \"{when}\"\n")
+    };
+    let files = [SourceFile { name: "r".to_owned(), text: (0..1000).map(rule).collect() }];
+    bencher.bench_local(|| {
+        parse(black_box(&files)).unwrap_or_else(|errors| panic!("{}", errors.first().unwrap()))
+    });
+}
+
 /// From text to a policy that decides.
 #[divan::bench(args = PROGRAMS, sample_count = 10)]
 fn load(bencher: Bencher<'_, '_>, programs: usize) {

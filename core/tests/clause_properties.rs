@@ -232,14 +232,14 @@ proptest! {
         prop_assert_ne!(action(&files, &known), Action::Allow, "{:?}", known.argv);
     }
 
-    /// Where no rule counts arguments, or looks at them as they stand.
+    /// Where no rule counts arguments, or looks at them as they stand. An expression may ask for one value of several.
     #[test]
     fn an_option_that_is_there_again_allows_nothing_more(
         files in files(), known in known(ONE), pieces in pieces(), tail in tail(),
         (name, value) in prop::sample::select(vec![("--name", "dev"), ("--name", "prod"), ("--name", "a"), ("--region", "eu"), ("--region", "us"), ("--force", "")]),
         apart in any::<bool>(),
     ) {
-        let files = plain(files, &["args"]);
+        let files = plain(files, &["args", "when"]);
         prop_assume!(pieces.iter().any(|piece| piece[0].split('=').next() == Some(name)));
         let policy = policy_of(&files);
         let before = decide(&policy, &Known { argv: Some(argv(&pieces, &tail)), ..known.clone() }).action;

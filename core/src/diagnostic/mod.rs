@@ -117,6 +117,11 @@ impl<'a> Source<'a> {
         self.name
     }
 
+    /// The text at some place.
+    pub(crate) fn written(&self, span: &Range<usize>) -> &'a str {
+        self.piece(span.start, span.end)
+    }
+
     /// The line and the column of a byte, both counted from 1, the column in characters.
     pub(crate) fn position(&self, at: usize) -> (usize, usize) {
         let at = self.text.floor_char_boundary(at);

@@ -4,6 +4,7 @@
 
 mod duration;
 mod near;
+mod quotes;
 mod table;
 
 use std::{fmt, ops::Range};
@@ -117,6 +118,13 @@ impl<'a> Problems<'a> {
     pub(crate) fn place(&self, span: &Range<usize>) -> Place {
         let (line, column) = self.source.position(span.start);
         Place { file: self.source.name().to_owned(), line, column }
+    }
+
+    /// The place of some bytes of a string's value, where the string stands at `span`, quotes included.
+    pub(crate) fn inside(&self, span: &Range<usize>, bytes: Range<usize>) -> Range<usize> {
+        let written = self.source.written(span);
+        let [start, end] = [bytes.start, bytes.end].map(|at| span.start + quotes::written_at(written, at));
+        start..end
     }
 
     /// What was found, in the order of the file.

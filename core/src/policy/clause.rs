@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Context, Expression, Owner, StringSet, Truth, ValueTest,
+    Context, Expression, Owner, StringSet, Truth, ValueTest, When,
     pattern::last_component,
     schedule::{Dates, Hours},
     view::View,
@@ -49,6 +49,8 @@ pub enum Clause {
     Hash(BTreeSet<String>),
     /// Whose the file is.
     Owner(Owner),
+    /// An expression.
+    When(When),
     /// Not where all of these hold.
     Unless(Vec<Clause>),
 }
@@ -133,6 +135,7 @@ impl Clause {
             }
             Self::Hash(hashes) => hashes.contains(context.sha256?).into(),
             Self::Owner(owner) => (context.owner? == *owner).into(),
+            Self::When(expression) => expression.holds(view),
             Self::Unless(clauses) => !all_of(clauses, view),
         })
     }

@@ -105,7 +105,7 @@ fn looked(clause: &Clause, view: &View<'_>) -> Vec<Looked> {
     vec![Looked {
         key: key(clause),
         wanted: wanted(clause),
-        found: shorten(&found(clause, view)),
+        found: shorten(&found(clause, view), SHOWN_CHARACTERS),
         holds: clause.holds(view),
     }]
 }
@@ -137,6 +137,7 @@ fn key(clause: &Clause) -> String {
         Clause::Dates(_) => "dates".to_owned(),
         Clause::Hash(_) => "hash".to_owned(),
         Clause::Owner(_) => "owner".to_owned(),
+        Clause::When(_) => "when".to_owned(),
         Clause::Unless(_) => "unless".to_owned(),
     }
 }
@@ -168,6 +169,7 @@ fn wanted(clause: &Clause) -> String {
         Clause::Dates(dates) => dates.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         Clause::Hash(hashes) => hashes.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
         Clause::Owner(owner) => owner.to_string(),
+        Clause::When(expression) => for_terminal(expression.text().as_bytes()),
         Clause::Unless(clauses) => clauses.iter().map(key).collect::<Vec<_>>().join(", "),
     }
 }
@@ -221,6 +223,7 @@ fn known(clause: &Clause, view: &View<'_>) -> Option<String> {
         Clause::Dates(dates) => dates.first()?.shown(context.at?),
         Clause::Hash(_) => context.sha256?.to_owned(),
         Clause::Owner(_) => context.owner?.to_string(),
+        Clause::When(expression) => expression.found(view),
         Clause::Unless(_) => return None,
     })
 }
@@ -241,8 +244,8 @@ fn list<'v>(values: impl Iterator<Item = &'v [u8]>) -> String {
     if text.is_empty() { "none".to_owned() } else { text }
 }
 
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARACTERS) {
+pub(super) fn shorten(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
         None => text.to_owned(),
     }

@@ -25,6 +25,7 @@ mod tools;
 mod truth;
 mod value;
 mod view;
+mod when;
 
 use std::time::Duration;
 
@@ -55,6 +56,7 @@ pub use strings::{Expression, StringSet};
 pub use tools::Resource;
 pub use truth::Truth;
 pub use value::ValueTest;
+pub use when::When;
 
 /// How a held task waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -202,6 +202,7 @@ fn all(text: &mut String, clauses: &[Clause]) {
             }
             Clause::Hash(hashes) => key(text, "hash", &array(hashes)),
             Clause::Owner(owner) => key(text, "owner", &quoted(&owner.to_string())),
+            Clause::When(expression) => key(text, "when", &quoted(expression.text())),
             Clause::Unless(_) => {}
         }
     }

@@ -63,7 +63,7 @@ impl Zone {
     }
 
     /// The time that clocks show there. None beyond the year 9999.
-    fn local(&self, at: WallTime) -> Option<DateTime> {
+    pub(super) fn local(&self, at: WallTime) -> Option<DateTime> {
         let at = Timestamp::from_millisecond(i64::try_from(at.0).ok()?).ok()?;
         Some(self.0.to_datetime(at))
     }

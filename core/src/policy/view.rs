@@ -14,7 +14,7 @@ type Variable<'a> = (&'a [u8], &'a [u8]);
 
 pub(super) struct View<'a> {
     /// The program, by one of its names.
-    program: &'a [u8],
+    pub(super) program: &'a [u8],
     exec: Exec<'a>,
     pub(super) context: &'a Context<'a>,
     tools: &'a Tools,
@@ -98,7 +98,7 @@ impl<'a> View<'a> {
     }
 
     /// Names and values of all variables.
-    fn environment(&self) -> Option<&[Variable<'a>]> {
+    pub(super) fn environment(&self) -> Option<&[Variable<'a>]> {
         let split = |string: &'a Vec<u8>| {
             let at = string.iter().position(|byte| *byte == b'=')?;
             let (name, value) = string.split_at_checked(at)?;

@@ -239,6 +239,20 @@ pub(crate) fn clauses() -> impl Strategy<Value = Vec<String>> {
         ),
         line(9, &["hash = '0000000000000000000000000000000000000000000000000000000000000000'"]),
         line(9, &["owner = 'root'", "owner = 'other'"]),
+        line(
+            5,
+            &[
+                "when = \"agent == 'a' || user == 'alice'\"",
+                "when = \"'--name' in flags ? flags['-n'].all(n, n == 'dev') : tty\"",
+                "when = \"args.exists(a, a.matches('^-')) && !has(env.A)\"",
+                "when = \"env.B != 'b' || env.all(n, n.startsWith('A'))\"",
+                "when = \"resource.region == ['eu'] && cwd + '/b' == '/a/b/b'\"",
+                "when = \"words.size() > 1 && words[1] != 'b' && hour < 13 && weekday != 'sat'\"",
+                "when = \"uid == 1 || '2' in groups || unit == '' || host in ['h1', 'x']\"",
+                "when = \"parents.filter(p, p != '/x') != [] && (cgroup != '/b' || owner == 'root')\"",
+                "when = '''hash.contains(\"00\") != (at >= \"2026-11-27\")'''",
+            ],
+        ),
     ];
     lines.prop_map(|mut lines| {
         lines.retain(|line| !line.is_empty());

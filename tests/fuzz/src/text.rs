@@ -1,6 +1,6 @@
 //! What people read, and what an operator writes.
 
-use holdpoint_core::{alleged::Alleged, config, escape, policy};
+use holdpoint_core::{alleged::Alleged, config, escape, policy, time::WallTime};
 
 /// Whatever an agent writes, what a person sees has no control character and no line break.
 pub fn escape(bytes: &[u8]) {
@@ -38,8 +38,25 @@ fn decided(policy: &policy::Policy, bytes: &[u8]) {
     let argv: Vec<Alleged> = words.map(Alleged::from).collect();
     let environment: Vec<Vec<u8>> =
         argv.windows(2).map(|pair| pair.iter().flat_map(|word| &word.0).copied().collect()).collect();
-    let known =
-        policy::Context { argv: Some(&argv), environment: Some(&environment), ..policy::Context::default() };
+    let text = std::str::from_utf8(bytes.get(..8).unwrap_or(bytes)).unwrap_or("x");
+    let accounts = [policy::Account { id: 7, name: Some(text.to_owned()) }];
+    let known = policy::Context {
+        hidden: &[],
+        at: Some(WallTime(bytes.len() as u64)),
+        agent: Some(text),
+        users: Some(&accounts),
+        groups: Some(&accounts),
+        host: Some(text),
+        unit: Some(None),
+        cgroup: Some(bytes),
+        cwd: Some(bytes),
+        parents: Some(policy::Parents { of: &[], cut: false }),
+        tty: Some(true),
+        argv: Some(&argv),
+        environment: Some(&environment),
+        sha256: Some(text),
+        owner: Some(policy::Owner::Other),
+    };
     let names = policy.names();
     let names = names.iter().map(Vec::as_slice).take(PROGRAMS).chain([bytes]);
     for name in names {

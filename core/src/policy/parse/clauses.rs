@@ -33,6 +33,7 @@ pub(in crate::policy) const CLAUSE_KEYS: &[&str] = &[
     "dates",
     "hash",
     "owner",
+    "when",
 ];
 
 pub(in crate::policy) const ARGS_KEYS: &[&str] = &["any", "all", "none", "regex", "count"];
@@ -115,6 +116,7 @@ fn plain(table: &Table<'_, '_>, sets: &Sets<'_>, problems: &mut Problems<'_>) ->
             clauses.extend(test.map(|test| Clause::Resource(value.to_owned(), test)));
         }
     }
+    clauses.extend(sets.when(table, "when", problems).map(Clause::When));
     clauses
 }
 

@@ -7,8 +7,9 @@ use std::{
 
 use super::{
     super::{
-        Expression, StringSet, ValueTest,
+        Expression, StringSet, ValueTest, When,
         strings::{Compiled, NoGlob},
+        when::Fault,
     },
     tools::option,
 };
@@ -200,6 +201,22 @@ impl<'t> Sets<'t> {
                 problems.error(span, format!("'{key}' is no regular expression that can be used: {why}"));
             })
             .ok()
+    }
+
+    /// An expression.
+    pub(super) fn when(&self, table: &Table<'_, '_>, key: &str, problems: &mut Problems<'_>) -> Option<When> {
+        let Text { value, span } = table.string(key, problems)?;
+        match When::new(value, &self.compiled) {
+            Ok(when) => Some(when),
+            Err(Fault { at, message, hint }) => {
+                let at = problems.inside(&span, at);
+                match hint {
+                    Some(hint) => problems.error_with_hint(at, message, hint),
+                    None => problems.error(at, message),
+                }
+                None
+            }
+        }
     }
 
     fn test_of<'d, 'a>(

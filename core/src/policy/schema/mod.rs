@@ -91,6 +91,7 @@ fn clause(key: &str) -> Option<Value> {
     Some(match key {
         "agents" | "users" | "groups" | "hosts" | "units" | "cgroups" | "cwd" | "parents" => globs(),
         "tty" => boolean(),
+        "when" => text(),
         "args" => filled(table("args", ARGS_KEYS, args)),
         "subcommand" => words_of_globs(),
         "flags" => free(Some(OPTION), &test(FLAG_KEYS)),

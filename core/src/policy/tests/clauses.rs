@@ -9,24 +9,24 @@ use crate::{alleged::Alleged, facts::ParentFacts, policy::case::point_in_time};
 
 /// What the daemon knows of an exec.
 #[derive(Clone)]
-struct Known {
-    at: &'static str,
-    agent: &'static str,
-    users: Vec<Account>,
-    groups: Vec<Account>,
-    unit: Option<&'static str>,
-    parents: Vec<&'static str>,
-    cut: bool,
-    argv: &'static str,
-    environment: Vec<&'static str>,
-    owner: Owner,
+pub(super) struct Known {
+    pub(super) at: &'static str,
+    pub(super) agent: &'static str,
+    pub(super) users: Vec<Account>,
+    pub(super) groups: Vec<Account>,
+    pub(super) unit: Option<&'static str>,
+    pub(super) parents: Vec<&'static str>,
+    pub(super) cut: bool,
+    pub(super) argv: &'static str,
+    pub(super) environment: Vec<&'static str>,
+    pub(super) owner: Owner,
 }
 
-fn account(id: u32, name: &str) -> Account {
+pub(super) fn account(id: u32, name: &str) -> Account {
     Account { id, name: (!name.is_empty()).then(|| name.to_owned()) }
 }
 
-fn known() -> Known {
+pub(super) fn known() -> Known {
     Known {
         at: "2026-11-27T12:00:00Z",
         agent: "coder",
@@ -41,7 +41,7 @@ fn known() -> Known {
     }
 }
 
-const PROGRAM: &str = "\
+pub(super) const PROGRAM: &str = "\
     [sets]\n\
     production = ['prod', 'prod-*']\n\
     [[command]]\n\
@@ -61,7 +61,7 @@ const PROGRAM: &str = "\
     env = ['ZONE']\n\
     default = 'a'\n";
 
-fn holds_in(lines: &str, known: &Known, unknown: impl FnOnce(&mut Context<'_>)) -> Truth {
+pub(super) fn holds_in(lines: &str, known: &Known, unknown: impl FnOnce(&mut Context<'_>)) -> Truth {
     let rule = "[[rule]]\nname = 'r'\nexec = ['x']\naction = 'allow'\n";
     let policy = policy(&format!("{PROGRAM}{rule}{lines}\n"));
     let parents: Vec<ParentFacts> = known
@@ -98,16 +98,16 @@ fn holds_in(lines: &str, known: &Known, unknown: impl FnOnce(&mut Context<'_>)) 
     considered.holds
 }
 
-fn holds(lines: &str) -> Truth {
+pub(super) fn holds(lines: &str) -> Truth {
     holds_in(lines, &known(), |_| {})
 }
 
 /// Of a rule about these arguments.
-fn of_argv(argv: &'static str, lines: &str) -> Truth {
+pub(super) fn of_argv(argv: &'static str, lines: &str) -> Truth {
     holds_in(lines, &Known { argv, ..known() }, |_| {})
 }
 
-fn of_environment(environment: &[&'static str], lines: &str) -> Truth {
+pub(super) fn of_environment(environment: &[&'static str], lines: &str) -> Truth {
     holds_in(lines, &Known { environment: environment.to_vec(), ..known() }, |_| {})
 }
 

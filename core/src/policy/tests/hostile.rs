@@ -158,6 +158,8 @@ fn ten_thousand_rules_are_loaded_soon() {
     };
     assert_eq!(errors("10,000 rules about 1000 programs", &of(&|index| index / 10)), [""; 0]);
     assert_eq!(errors("10,000 rules about one program", &of(&|_| 0)), [""; 0]);
+    let expressions = many(500, |index| rule(&format!("w{index}"), &format!("when = 'uid == {index}'")));
+    assert_eq!(errors("500 rules with an expression", &[expressions]), [""; 0]);
     let same = many(16_000, |index| format!("[[rule]]\nname='r{index}'\nexec=['x']\naction='deny'\n"));
     assert_eq!(errors("16,000 rules that say the same", &[same]), [""; 0]);
 }

@@ -4,6 +4,7 @@ mod hostile;
 mod observe;
 mod print;
 mod replay;
+mod when;
 
 use std::time::Duration;
 

@@ -61,6 +61,8 @@ const ALL: &str = r#"
     hours = { days = ["mon-wed", "sun"], from = "22:30", to = "06:00", zone = "europe/berlin", outside = true }
     dates = [{ from = "2026-12-24", to = "2026-12-26" }, { from = "2027-01-01", to = "2027-01-01", zone = "Asia/Tokyo" }]
     owner = "other"
+    when = '''user != "root" && // \
+        args.exists(a, a.matches("^-\\d"))'''
     hash = ["AB0000000000000000000000000000000000000000000000000000000000cdef"]
     [rule.flags]
     "--name" = { in = ["@all"], not_in = "x", regex = "y", or_absent = true, alias = ["-n", "--nom"] }
@@ -74,6 +76,7 @@ const ALL: &str = r#"
     [rule.unless]
     args = { count = 0 }
     env = { CI = { or_absent = true } }
+    when = "\"ä\" in args"
 
     [[rule]]
     name = "rest"
@@ -109,6 +112,7 @@ fn what_is_printed_can_be_read_by_people() {
         "values = [\"-f\", \"-name\"]",
         "timeout = \"1h30m\"",
         "[rule.unless]",
+        "when = \"\\\"ä\\\" in args\"",
     ] {
         assert!(text.lines().any(|printed| printed == line), "{line}\n{text}");
     }
@@ -124,6 +128,7 @@ fn policies_differ_where_what_they_say_does() {
         format!("{rule}mode = 'observe'\n"),
         rule.replace("'x'", "'y'"),
         format!("{rule}tty = true\n"),
+        format!("{rule}when = 'tty'\n"),
         format!("{rule}{command}"),
         String::new(),
     ];
