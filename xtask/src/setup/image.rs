@@ -16,7 +16,7 @@ const RELEASE: &str = "bookworm";
 /// Run by mmdebstrap when the packages are in. Part of the recipe.
 const CUSTOMIZE: &str = include_str!("../../../tests/vm/customize");
 
-const PACKAGES: [&str; 29] = [
+const PACKAGES: [&str; 32] = [
     "systemd",
     "systemd-sysv",
     "dbus",
@@ -46,6 +46,9 @@ const PACKAGES: [&str; 29] = [
     "file",
     "fuse3",
     "attr",
+    "openssh-client",
+    "cron",
+    "git",
 ];
 
 /// Left out of the image: nobody reads there.

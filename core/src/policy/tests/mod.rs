@@ -5,6 +5,7 @@ mod observe;
 mod print;
 mod replay;
 mod when;
+mod when_hostile;
 
 use std::time::Duration;
 
