@@ -13,7 +13,7 @@ use holdpoint_core::{
 use sha2::{Digest as _, Sha256};
 
 use super::{Engine, entry::Entry};
-use crate::{bound::Bound, store::StoredRequest};
+use crate::{bound::Bound, observe::process, store::StoredRequest};
 
 impl Engine {
     /// Why nobody has to be asked about what a rule asks about, where that is so.
@@ -63,6 +63,8 @@ impl Engine {
         };
         family().find_map(|pid| {
             let entry = self.entries.values().filter(running).find(|entry| entry.kernel.tgid == pid)?;
+            // Its number may have been given to another process, of whose end nobody has heard yet.
+            process::of_the_same(&entry.kernel)?;
             let id = &entry.tracked()?.request.id;
             let stored = self.store.request(id).ok().flatten()?;
             stored.decision.covers_children.then(|| id.clone())
