@@ -71,10 +71,10 @@ impl Tries {
         let view = self.next(daemon, line);
         assert_eq!(view.state, State::Pending, "{line}: {:?}", view.note);
         if approve {
-            daemon.approve(&view)
+            daemon.approve(&view);
         } else {
-            daemon.deny(&view)
-        };
+            daemon.deny(&view);
+        }
         eventually("the command has ended", || (self.said("status") > before).then_some(()));
         view
     }
