@@ -321,10 +321,10 @@ fn what_other_rules_would_have_said_is_as_documented() {
     assert!(checked(&text).contains("new         unlisted"), "{text}");
     let unread = Differences::of(&old, &new, &[RequestView { facts: None, ..request("k3m9z") }]);
     assert_eq!(diff::page(&unread, STYLE), "1 request, 0 decided otherwise, 1 of which nothing is known\n");
-    let hostile = Differences::of(
-        &old,
-        &parsed("[[rule]]\nname = \"x\"\nexec = [\"/**\"]\naction = \"ask\"\n"),
-        &[hostile("k3m9z")],
-    );
-    checked(&diff::page(&hostile, STYLE));
+    // Its program's own name is one that no rule can have.
+    let mut evil = hostile("k3m9z");
+    evil.facts.as_mut().unwrap().executable.path = "/usr/bin/kubectl".into();
+    let differences = Differences::of(&old, &other, &[evil]);
+    assert_eq!(differences.otherwise.len(), 1);
+    checked(&diff::page(&differences, STYLE));
 }

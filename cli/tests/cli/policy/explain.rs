@@ -117,7 +117,9 @@ fn a_wrong_command_line_is_2() {
         &["--at", "noon", "--", "x"][..],
         &["--env", "x", "--", "x"],
         &["--agent", "A", "--", "x"],
-        &["x"],
+        // What is known of a request its record says.
+        &["k3m9z", "--tty"],
+        &["k3m9z", "--", "x"],
         &[],
     ] {
         ends(&rules.explain(wrong), 2);
