@@ -1,7 +1,7 @@
 //! What an approval is about beside the one exec: the identical action again (`for`, `uses`), and what the program starts
 //! (`covers_children`). In memory alone: after a restart people are asked.
 
-use holdpoint_abi::{Hold, PHASE_FILED};
+use holdpoint_abi::{Hold, PHASE_FILED, Standing};
 use holdpoint_core::{
     facts::ExecFacts,
     flood::{Question, question},
@@ -72,12 +72,15 @@ impl Engine {
     }
 }
 
-/// The identical action: what a person sees is the same, and so is what an approval is bound to, the whole environment and the
-/// namespaces included.
+/// The identical action: what a person sees is the same, and so is what an approval is bound to: the whole environment, user,
+/// groups and capabilities, namespaces, directory and root.
 fn key(facts: &ExecFacts, wait: Wait, kernel: &Hold, bound: &Bound) -> Option<Question> {
     let mut digest = Sha256::new();
     digest.update(question(facts, wait));
     digest.update(serde_json::to_vec(bound).ok()?);
-    digest.update(kernel.standing.namespaces.to_le_bytes());
+    let Standing { credentials, namespaces, directory, root } = kernel.standing;
+    for part in [credentials, namespaces, directory, root] {
+        digest.update(part.to_le_bytes());
+    }
     Some(Question(digest.finalize().into()))
 }
