@@ -7,7 +7,7 @@
 use core::{ffi::c_void, mem::MaybeUninit};
 
 use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_user, bpf_probe_read_user_str};
-use holdpoint_abi::{Counter, FileKey, NAME_LENGTH, TaskState};
+use holdpoint_abi::{Counter, FileKey, LISTED_OBSERVE, NAME_LENGTH, TaskState};
 
 use crate::{
     guard::{self, Attempt},
@@ -73,7 +73,7 @@ unsafe extern "C" fn look_at_one(index: u64, context: *mut c_void) -> i64 {
         looking.found = UNREADABLE;
         return 1;
     };
-    if lists::name(looking.name).is_some() {
+    if lists::name(looking.name).is_some_and(|listed| listed.wait != LISTED_OBSERVE) {
         looking.found = LISTED;
         return 1;
     }

@@ -26,6 +26,8 @@ pub struct Policy {
     rules: Vec<Rule>,
     index: Index,
     tools: Tools,
+    /// Those of files that are enforced, where others only observe.
+    tools_of_enforced: Option<Tools>,
     defaults: Defaults,
 }
 
@@ -94,7 +96,7 @@ impl Policy {
     #[must_use]
     pub fn decide(&self, exec: &Exec<'_>, context: &Context<'_>) -> Decision {
         let named = self.about(exec);
-        let views = self.views(&named, exec, context);
+        let views = self.views(&named, context);
         self.strictest(&named, &views).1
     }
 
@@ -165,14 +167,24 @@ impl Policy {
     /// # Errors
     /// When the globs cannot be compiled together.
     pub(super) fn new(rules: Vec<Rule>, tools: Tools, defaults: Defaults) -> Result<Self, String> {
-        Ok(Self { index: Index::new(&rules)?, rules, tools, defaults })
+        Ok(Self { index: Index::new(&rules)?, rules, tools, tools_of_enforced: None, defaults })
     }
 
-    /// The same with fewer rules.
-    pub(super) fn retain(&self, wanted: impl Fn(&Rule) -> bool) -> Self {
-        let rules = self.rules.iter().filter(|rule| wanted(rule)).cloned().collect();
+    pub(super) fn with_tools_of_enforced(self, tools_of_enforced: Option<Tools>) -> Self {
+        Self { tools_of_enforced, ..self }
+    }
+
+    /// Whether commands or resources stand in files that only observe.
+    pub(super) fn has_tools_of_observers(&self) -> bool {
+        self.tools_of_enforced.as_ref().is_some_and(|enforced| *enforced != self.tools)
+    }
+
+    /// The rules that are enforced, and what stands in files that are.
+    pub(super) fn retain_enforced(&self) -> Self {
+        let rules = self.rules.iter().filter(|rule| !rule.mode.observes()).cloned().collect();
+        let tools = self.tools_of_enforced.as_ref().unwrap_or(&self.tools);
         // Fewer globs than what was compiled already; should it fail all the same, all is enforced.
-        Self::new(rules, self.tools.clone(), self.defaults).unwrap_or_else(|_| self.clone())
+        Self::new(rules, tools.clone(), self.defaults).unwrap_or_else(|_| self.clone())
     }
 
     pub(super) fn defaults(&self) -> &Defaults {
@@ -213,13 +225,9 @@ impl Policy {
         named
     }
 
-    pub(super) fn views<'a>(
-        &'a self,
-        named: &[Named<'a>],
-        exec: &Exec<'a>,
-        context: &'a Context<'a>,
-    ) -> Vec<View<'a>> {
-        named.iter().map(|named| View::new(named.name, *exec, context, &self.tools)).collect()
+    pub(super) fn views<'a>(&'a self, named: &[Named<'a>], context: &'a Context<'a>) -> Vec<View<'a>> {
+        let names: Vec<&[u8]> = named.iter().map(|named| named.name).collect();
+        named.iter().map(|named| View::new(named.name, names.clone(), context, &self.tools)).collect()
     }
 
     /// The decision, and which of the names it comes by; none where no rule decides.
@@ -309,8 +317,7 @@ impl Policy {
             valid_for: rule.valid_for.unwrap_or(self.defaults.valid_for),
             wait: self.wait_of(rule),
             loader_variables: rule.loader_variables.unwrap_or_default(),
-            grant: rule.grant,
-            covers_children: rule.covers_children,
+            grant: rule.grant.filter(|_| rule.action == Action::Ask),
             would_be: None,
         }
     }
@@ -329,7 +336,6 @@ impl Policy {
             wait: self.defaults.wait,
             loader_variables: LoaderVariables::default(),
             grant: None,
-            covers_children: false,
             would_be: None,
         }
     }

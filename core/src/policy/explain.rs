@@ -60,7 +60,7 @@ impl Policy {
     #[must_use]
     pub fn explain(&self, exec: &Exec<'_>, context: &Context<'_>) -> Explanation {
         let named = self.about(exec);
-        let views = self.views(&named, exec, context);
+        let views = self.views(&named, context);
         let (decider, decision) = self.strictest(&named, &views);
         let considered = |name: usize, view: &View<'_>, reference| {
             let (rule, pattern) = (self.rule(reference)?, self.pattern(reference)?);

@@ -115,9 +115,6 @@ pub struct Decision {
     /// What an approval allows beyond the one exec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
-    /// Whether an approval is also about what the program starts.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub covers_children: bool,
     /// What would have been done if rules, agents and hosts that are only observed were not; none where it is the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub would_be: Option<WouldBe>,

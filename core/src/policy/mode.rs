@@ -43,10 +43,8 @@ impl Policy {
     /// The rules that are enforced, as if the others were not there. None where all are.
     #[must_use]
     pub fn enforced(&self) -> Option<Self> {
-        if self.rules().iter().all(|rule| rule.mode == Mode::Enforce) {
-            return None;
-        }
-        Some(self.retain(|rule| rule.mode == Mode::Enforce))
+        let observing = self.has_tools_of_observers() || self.rules().iter().any(|rule| rule.mode.observes());
+        observing.then(|| self.retain_enforced())
     }
 }
 
@@ -74,7 +72,6 @@ impl Decision {
                 deny_message: None,
                 loader_variables: LoaderVariables::Show,
                 grant: None,
-                covers_children: false,
                 would_be: Some(would_be),
                 ..self
             },

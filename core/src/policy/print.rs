@@ -130,7 +130,6 @@ fn rule(text: &mut String, rule: &Rule) {
         message,
         deny_message,
         grant,
-        covers_children,
         clauses,
         place: _,
         ..
@@ -140,7 +139,6 @@ fn rule(text: &mut String, rule: &Rule) {
         ("valid_for", valid_for.map(|span| quoted(&shown_duration(span)))),
         ("for", grant.map(|grant| quoted(&shown_duration(grant.span)))),
         ("uses", grant.and_then(|grant| grant.uses).map(|uses| uses.to_string())),
-        ("covers_children", covers_children.then(|| "true".to_owned())),
         ("wait", wait.map(|wait| word(&WAITS, wait))),
         ("loader_variables", loader_variables.map(|wanted| word(&LOADER_VARIABLES, wanted))),
         ("risk", risk.map(|risk| word(&RISKS, risk))),

@@ -126,8 +126,6 @@ pub struct Rule {
     pub deny_message: Option<String>,
     /// What an approval allows beyond the one exec.
     pub grant: Option<Grant>,
-    /// Whether an approval is also about what the program starts.
-    pub covers_children: bool,
     /// What has to hold beside, all of it.
     pub clauses: Vec<Clause>,
     /// Where its name stands.

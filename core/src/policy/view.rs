@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use super::{
-    Context, Exec, StringSet,
+    Context, StringSet,
     command::{Analysis, Grammar, Style},
     pattern::last_component,
     tools::Tools,
@@ -15,7 +15,8 @@ type Variable<'a> = (&'a [u8], &'a [u8]);
 pub(super) struct View<'a> {
     /// The program, by one of its names.
     pub(super) program: &'a [u8],
-    exec: Exec<'a>,
+    /// All names by which rules are about it.
+    names: Vec<&'a [u8]>,
     pub(super) context: &'a Context<'a>,
     tools: &'a Tools,
     grammar: OnceCell<&'a Grammar>,
@@ -24,9 +25,14 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(program: &'a [u8], exec: Exec<'a>, context: &'a Context<'a>, tools: &'a Tools) -> Self {
+    pub(super) fn new(
+        program: &'a [u8],
+        names: Vec<&'a [u8]>,
+        context: &'a Context<'a>,
+        tools: &'a Tools,
+    ) -> Self {
         let (grammar, analysis, environment) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Self { program, exec, context, tools, grammar, analysis, environment }
+        Self { program, names, context, tools, grammar, analysis, environment }
     }
 
     /// The arguments taken apart. None where they are not known.
@@ -42,15 +48,14 @@ impl<'a> View<'a> {
         self.analysis.get_or_init(analyse).as_ref()
     }
 
-    /// What `argv[0]` says where that is none of the program's names: there are programs that go by it.
+    /// What `argv[0]` says where that is none of the program's names: there are programs that go by it. A name by which it was
+    /// called and that no rule has is the caller's choice, as `argv[0]` is.
     fn other_name(&self) -> Option<&'a [u8]> {
         let first = self.context.argv?.first().map_or(&[][..], |first| &first.0);
         let name = last_component(first);
         // A login shell's name begins with a dash.
         let name = name.strip_prefix(b"-").unwrap_or(name);
-        let paths = self.exec.paths.iter().map(|path| last_component(path));
-        let is_one = self.exec.names.iter().copied().chain(paths).any(|known| known == name);
-        (!is_one).then_some(first)
+        (!self.names.contains(&name)).then_some(first)
     }
 
     /// Which options the program takes.

@@ -37,7 +37,7 @@ impl Engine {
                 let until = clock::boot().after(self.rules.config.defaults.valid_for);
                 self.effects.extend(Planned::let_pass(hold, until));
             }
-            Ruling::Decided { mut decision, interpreter, objection } => {
+            Ruling::Decided { decision, interpreter, objection } => {
                 let bound = observed.bound.clone().covering(interpreter);
                 entry.bound = Some(bound.with_variables(decision.loader_variables));
                 let (input, note) = match decision.action {
@@ -46,8 +46,7 @@ impl Engine {
                         let told = objection.or_else(|| decision.deny_message.clone());
                         (Some(Input::Decided(Refusal::DeniedByRule)), told)
                     }
-                    Action::Ask => match self.is_covered(hold, &observed.facts, &mut decision, clock::boot())
-                    {
+                    Action::Ask => match self.is_granted(hold, &observed.facts, &decision, clock::boot()) {
                         Some(why) => (Some(Input::AllowedByRule), Some(why)),
                         None => (None, None),
                     },
@@ -98,7 +97,6 @@ impl Engine {
             wait: self.rules.config.defaults.wait,
             loader_variables: LoaderVariables::default(),
             grant: None,
-            covers_children: false,
             would_be: None,
         };
         self.request(hold, None, decision, Some(why.to_owned()));

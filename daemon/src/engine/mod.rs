@@ -8,13 +8,13 @@
 mod agents;
 mod answer;
 mod attach;
-mod covered;
 mod declared;
 mod effects;
 mod entry;
 mod filings;
 mod flood;
 mod found;
+mod granted;
 mod handle;
 mod joined;
 mod kernel_events;

@@ -124,7 +124,7 @@ impl Engine {
             return Err(Kind::StoreFailed.with(detail));
         }
         if vote.kind == VoteKind::Approve {
-            self.note_grant(hold, &stored, clock::boot());
+            self.note_grant(hold, &stored, body.processes.unwrap_or(1), clock::boot());
         }
         let stored = self.store.request(&id).map_err(unreadable)?;
         stored

@@ -10,7 +10,7 @@ use std::{
 };
 
 use aya::maps::{MapData, RingBuf};
-use holdpoint_abi::{Doorbell, LISTED_HOLD, LISTED_MANY_NAMES, Listed};
+use holdpoint_abi::{Doorbell, LISTED_HOLD, Listed};
 use holdpoint_core::{
     id::HoldId,
     record::{self, Filed},
@@ -292,10 +292,7 @@ impl Engine {
     pub(super) fn list(&mut self, rules: &Rules) -> Result<(), KernelError> {
         self.generation = self.generation.wrapping_add(1).max(1);
         let generation = self.lists_generation();
-        let files =
-            rules.files.keys().map(|key| (*key, Listed { generation, wait: rules.wait_of_file(*key) }));
-        let many = Listed { generation, wait: LISTED_MANY_NAMES };
-        let files = files.chain(rules.many_names.iter().map(|key| (*key, many)));
+        let files = rules.listed_files().map(|(key, wait)| (key, Listed { generation, wait }));
         let names =
             rules.names.iter().map(|name| (*name, Listed { generation, wait: rules.wait_of_name(name) }));
         // After the rules' own, should one of them have that name.

@@ -1,6 +1,6 @@
 //! What a request shows of the environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use holdpoint_core::{alleged::Alleged, config::Config, escape::for_terminal, loader::is_loader_variable};
 
@@ -38,12 +38,15 @@ const MAX_OTHERS: usize = 16 << 10;
 pub(super) fn read(variables: &[Vec<u8>], config: &Config) -> Result<Environment, ObserveError> {
     let mut found = Environment { others: Some(Vec::new()), ..Environment::default() };
     let mut room = MAX_OTHERS;
+    let mut seen: HashSet<&[u8]> = HashSet::new();
     for variable in variables {
         let mut halves = variable.splitn(2, |byte| *byte == b'=');
         let (Some(name), Some(value)) = (halves.next(), halves.next()) else { continue };
         let loads = is_loader_variable(name);
         if config.hides(name) || !(loads || config.shows(name)) {
-            note(name, &mut found.others, &mut room);
+            if seen.len() <= MAX_OTHER_NAMES && seen.insert(name) {
+                note(name, &mut found.others, &mut room);
+            }
         }
         if !loads && !config.shows(name) {
             continue;
@@ -69,12 +72,9 @@ pub(super) fn read(variables: &[Vec<u8>], config: &Config) -> Result<Environment
     Ok(found)
 }
 
-/// Keeps a name once, while there is room.
+/// Keeps a name, while there is room.
 fn note(name: &[u8], others: &mut Option<Vec<Alleged>>, room: &mut usize) {
     let Some(known) = others else { return };
-    if known.iter().any(|one| one.0 == name) {
-        return;
-    }
     match room.checked_sub(name.len()) {
         Some(left) if known.len() < MAX_OTHER_NAMES => {
             *room = left;

@@ -19,6 +19,9 @@ use super::{
 };
 use crate::agents::Agents;
 
+/// Paths that are remembered of one file. An agent that renames directories makes new ones.
+const MAX_PATHS: usize = 64;
+
 /// What the rules in force and the declared executables mean now.
 #[derive(Debug)]
 pub(crate) struct Found {
@@ -76,6 +79,15 @@ impl Rules {
     /// Not what a rule allows: a file that is given its inode number would inherit that.
     pub(crate) fn with_found(&self, found: Found) -> Option<Self> {
         let mut files = found.files;
+        // Paths by which it was more than allowed lead to another file now, or to none: who renames a directory takes nothing out.
+        for (key, paths) in &mut files {
+            for path in self.files.get(key).into_iter().flatten() {
+                let is_new = !paths.contains(path) && paths.len() < MAX_PATHS;
+                if is_new && !self.allows(std::slice::from_ref(path)) {
+                    paths.push(path.clone());
+                }
+            }
+        }
         let stale: Vec<_> = self
             .files
             .iter()
@@ -94,7 +106,6 @@ impl Rules {
                 before, "no room for all inodes that were ever listed; those without a path are forgotten"
             );
         }
-        many_names.retain(|key| !files.contains_key(key));
         let agents = Agents {
             files: found.agents.files,
             places: found.agents.places,
@@ -180,6 +191,27 @@ mod tests {
         let expected: Vec<String> =
             ["asked/new", "asked/old", "free/new"].map(|path| format!("{}/{path}", root.display())).into();
         assert_eq!(paths, expected);
+    }
+
+    #[test]
+    fn a_file_that_is_found_by_another_path_stays_listed_by_the_old_one() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        fs::create_dir(root.join("bin")).unwrap();
+        put(&root.join("bin/deploy"));
+        let text = format!(
+            "[[rule]]\nname = \"old\"\nexec = [\"{0}/bin/deploy\"]\naction = \"ask\"\n\
+             [[rule]]\nname = \"seen\"\nexec = [\"{0}/**\"]\naction = \"ask\"\nmode = \"observe\"\n",
+            root.display()
+        );
+        let rules = rules(&text);
+        fs::rename(root.join("bin"), root.join("bin2")).unwrap();
+        let after = rules.with_found(find_again(&rules.policy, &[]).unwrap()).unwrap();
+        let paths: Vec<String> =
+            after.files.values().flatten().map(|path| String::from_utf8(path.clone()).unwrap()).collect();
+        let expected = ["bin2/deploy", "bin/deploy"].map(|path| format!("{}/{path}", root.display()));
+        assert_eq!(paths, expected);
+        assert!(after.with_found(find_again(&after.policy, &[]).unwrap()).is_none(), "nothing more");
     }
 
     #[test]

@@ -109,7 +109,6 @@ pub(super) fn list(policy: &Policy, walk: &Walk) -> Result<Listing, RulesError> 
     }
     let names: BTreeSet<Vec<u8>> = policy.names().into_iter().chain(policy.candidate_names()).collect();
     listing.names = names.iter().filter_map(|name| padded(name)).collect();
-    listing.many_names.retain(|key| !listing.files.contains_key(key));
     if listing.files.len() + listing.many_names.len() > MAX_FILES || listing.names.len() > MAX_NAMES {
         let message = format!(
             "the rules are about {} files and {} names; there is room for {MAX_FILES} and {MAX_NAMES}",

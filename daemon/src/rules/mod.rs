@@ -16,7 +16,7 @@ use std::{
     sync::Arc,
 };
 
-use holdpoint_abi::{FileKey, LISTED_HOLD, LISTED_OBSERVE, LISTED_REFUSE, Name};
+use holdpoint_abi::{FileKey, LISTED_HOLD, LISTED_MANY_NAMES, LISTED_OBSERVE, LISTED_REFUSE, Name};
 use holdpoint_core::{
     config::Config,
     diagnostic::{Diagnostic, Severity},
@@ -46,7 +46,7 @@ pub(crate) struct Rules {
     pub(crate) enforced: Option<Arc<Enforced>>,
     /// Files that the kernel half looks for, each with the paths by which rules know it.
     pub(crate) files: HashMap<FileKey, Vec<Vec<u8>>>,
-    /// Files that are not listed, and become a listed program by the name in their arguments.
+    /// Files that become a listed program by the name in their arguments. Some may be listed themselves.
     pub(crate) many_names: HashSet<FileKey>,
     /// Names that the kernel half looks for.
     pub(crate) names: Vec<Name>,
@@ -153,11 +153,25 @@ impl Rules {
         self.warnings.iter().map(text).collect()
     }
 
+    /// The files for the kernel half's list, and how an exec of each waits.
+    ///
+    /// What is listed itself is not looked at by its arguments, but where rules that only observe list it: then it is one of
+    /// many names, as it would be without them.
+    pub(crate) fn listed_files(&self) -> impl Iterator<Item = (FileKey, u32)> {
+        let wait = |key: &FileKey| match self.wait_of_file(*key) {
+            LISTED_OBSERVE if self.many_names.contains(key) => LISTED_MANY_NAMES,
+            wait => wait,
+        };
+        let files = self.files.keys().map(move |key| (*key, wait(key)));
+        let others = self.many_names.iter().filter(|key| !self.files.contains_key(*key));
+        files.chain(others.map(|key| (*key, LISTED_MANY_NAMES)))
+    }
+
     /// How the exec of a listed file waits: `LISTED_HOLD`, `LISTED_REFUSE` or `LISTED_OBSERVE`.
     ///
     /// Where it could come under a rule that asks and refuses at once, the kernel half does that before it is known
     /// which rule it is. What a rule allows then passes when it is tried again.
-    pub(crate) fn wait_of_file(&self, key: FileKey) -> u32 {
+    fn wait_of_file(&self, key: FileKey) -> u32 {
         let policy = self.enforced.as_ref().map_or(&*self.policy, |enforced| &enforced.policy);
         let known = self.files.get(&key).map(Vec::as_slice).unwrap_or_default();
         let each = known.iter().flat_map(|path| {

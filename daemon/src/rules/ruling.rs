@@ -19,54 +19,94 @@ pub(crate) enum Ruling {
     Decided { decision: Box<Decision>, interpreter: FileKey, objection: Option<String> },
 }
 
+/// Which rules are asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// All of them.
+    All,
+    /// Those that are enforced, of what all of them list.
+    Enforced,
+}
+
 impl Rules {
     /// What to do about a held exec.
     pub(crate) fn rule(&self, hold: &Hold, observed: &Observed) -> Ruling {
         let context = observed.context(clock::wall());
-        let said = self.said(&self.policy, hold, observed, &context);
+        let said = self.said(&self.policy, Asked::All, hold, observed, &context);
         if self.config.observes(&observed.facts.agent.name) {
             return said.observed(Ruling::NotMeant);
         }
         let Some(enforced) = &self.enforced else { return said };
-        let by_observers = observed.names.iter().any(|name| enforced.observed_names.contains(name));
-        // What is listed by a name that has changed since is asked about, unless rules that observe could have listed it.
-        let hold = Hold { matched: if by_observers { 0 } else { hold.matched }, ..*hold };
-        said.observed(self.said(&enforced.policy, &hold, observed, &context))
+        said.observed(self.said(&enforced.policy, Asked::Enforced, hold, observed, &context))
     }
 
-    fn said(&self, policy: &Policy, hold: &Hold, observed: &Observed, context: &Context<'_>) -> Ruling {
+    fn said(
+        &self,
+        policy: &Policy,
+        asked: Asked,
+        hold: &Hold,
+        observed: &Observed,
+        context: &Context<'_>,
+    ) -> Ruling {
         let path = observed.facts.executable.path.0.as_slice();
         let own = self.decide(policy, hold.file, path, &observed.names, context);
-        let mut decision = match stricter(own, self.by_arguments(policy, hold.file, observed, context)) {
-            Some(decision) => decision,
-            None if hold.matched == MATCHED_FILE => {
-                policy.decide(&Exec { names: &[], paths: &[path] }, context)
-            }
-            None => return Ruling::NotMeant,
+        // One that is listed itself goes by its own name.
+        let by_name = own.is_some() && self.files.contains_key(&hold.file);
+        let by_arguments =
+            if by_name { None } else { self.by_arguments(policy, hold.file, observed, context) };
+        // By which rule the kernel half has listed it nobody knows any more, or it stands on a listed file.
+        let is_unknown = hold.matched == MATCHED_FILE
+            && match asked {
+                Asked::All => true,
+                Asked::Enforced => !self.files.contains_key(&hold.file),
+            };
+        let decision = match stricter(own, by_arguments) {
+            None if is_unknown => Some(policy.decide(&Exec { names: &[], paths: &[path] }, context)),
+            decision => decision,
         };
-        // Which arguments the kernel gives an interpreter, and what is in its file, nobody has looked at.
-        let of_interpreter = Context { argv: None, sha256: None, owner: None, ..*context };
-        let mut covered = FileKey::default();
-        for (path, key) in &observed.interpreters {
-            let names = [last_component(path).to_vec()];
-            let Some(said) = self.decide(policy, *key, path, &names, &of_interpreter) else { continue };
-            if covered != FileKey::default() && covered != *key {
-                decision.action = Action::Deny;
-                decision.because = "more than one of the script's interpreters is listed".to_owned();
-                break;
-            }
-            covered = *key;
-            let loader_variables = decision.loader_variables.max(said.loader_variables);
-            if said.action.strictness() > decision.action.strictness() {
-                decision = said;
-            }
-            decision.loader_variables = loader_variables;
+        // The kernel half asks for its interpreters as well, but not where an allowance covers one that it was held with.
+        if decision.is_none() && asked == Asked::All {
+            return Ruling::NotMeant;
         }
+        let (decision, covered) = self.with_interpreters(policy, decision, observed, context);
+        let Some(mut decision) = decision else { return Ruling::NotMeant };
         let objection = objection::to(&decision, observed, hold.phase == PHASE_FILED);
         if objection.is_some() {
             decision.action = Action::Deny;
         }
         Ruling::Decided { decision: Box::new(decision), interpreter: covered, objection }
+    }
+
+    /// The decision about a script and its interpreters together, and which of these is listed.
+    fn with_interpreters(
+        &self,
+        policy: &Policy,
+        own: Option<Decision>,
+        observed: &Observed,
+        context: &Context<'_>,
+    ) -> (Option<Decision>, FileKey) {
+        // Which arguments the kernel gives an interpreter, and what is in its file, nobody has looked at.
+        let of_interpreter = Context { argv: None, sha256: None, owner: None, ..*context };
+        let mut decision = own;
+        let mut covered = FileKey::default();
+        for (path, key) in &observed.interpreters {
+            let names = [last_component(path).to_vec()];
+            let Some(said) = self.decide(policy, *key, path, &names, &of_interpreter) else { continue };
+            let Some(before) = decision.take() else {
+                (decision, covered) = (Some(said), *key);
+                continue;
+            };
+            if covered != FileKey::default() && covered != *key {
+                let because = "more than one of the script's interpreters is listed".to_owned();
+                return (Some(Decision { action: Action::Deny, because, ..before }), covered);
+            }
+            covered = *key;
+            let loader_variables = before.loader_variables.max(said.loader_variables);
+            let is_stricter = said.action.strictness() > before.action.strictness();
+            let stricter = if is_stricter { said } else { before };
+            decision = Some(Decision { loader_variables, ..stricter });
+        }
+        (decision, covered)
     }
 
     /// What the rules say of the names that its arguments give a program of many names. One that was called by the link of an

@@ -1,7 +1,7 @@
 //! What an overlay's file stands on. The overlay has an inode of its own for it, and may show it under any name: whoever mounts
 //! one decides that.
 
-use holdpoint_abi::{FileKey, LISTED_MANY_NAMES, Listed, MARK_BELOW, MARK_MANY_NAMES, MARK_UNREADABLE};
+use holdpoint_abi::{FileKey, LISTED_MANY_NAMES, LISTED_OBSERVE, Listed, MARK_BELOW, MARK_MANY_NAMES, MARK_UNREADABLE};
 
 use super::open::BELOW;
 use crate::{
@@ -27,6 +27,7 @@ pub fn marks(file: Known) -> u32 {
     match entry(file) {
         None => MARK_UNREADABLE,
         Some(None) => 0,
+        Some(Some(listed)) if listed.wait == LISTED_OBSERVE => 0,
         Some(Some(listed)) if listed.wait == LISTED_MANY_NAMES => MARK_MANY_NAMES,
         Some(Some(_)) => MARK_BELOW,
     }

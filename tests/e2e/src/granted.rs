@@ -1,5 +1,4 @@
-//! Approvals that are about more than one exec: the identical action again (`for`, `uses`), and what the program starts
-//! (`covers_children`).
+//! Approvals that are about more than one exec: the identical action again (`for`, `uses`).
 
 use holdpoint_core::{
     request::{Outcome, State, Verdict},
@@ -10,9 +9,8 @@ use crate::{
     runner::{Test, tests},
     support::{
         agent::Agent,
-        cli::{User, holdpoint},
+        cli::holdpoint,
         daemon::{self, Daemon},
-        programs::{self, put},
         wait::eventually,
     },
 };
@@ -21,7 +19,6 @@ pub(crate) const TESTS: &[Test] = tests![Normal, 180:
     the_identical_action_goes_on_as_often_as_the_approval_says,
     whatever_differs_is_asked_about,
     what_was_given_ends_with_its_time_its_rule_and_the_daemon,
-    what_an_approved_program_starts_is_covered_until_it_has_ended,
 ];
 
 /// What was denied is asked about again at once: to a person some of what these tests try is the same.
@@ -158,49 +155,4 @@ fn what_was_given_ends_with_its_time_its_rule_and_the_daemon() {
     // Whoever watches the new one hears of nothing that was over.
     tries.seen = 0;
     tries.asks(&mut daemon, "hp-static 9", true);
-}
-
-fn what_an_approved_program_starts_is_covered_until_it_has_ended() {
-    programs::install();
-    let script = "/usr/local/bin/hp-covering";
-    put(script, b"#!/bin/sh\nhp-static 7; echo \"child $?\"\n(sh -c 'hp-dynamic 7'; echo \"grandchild $?\")\nhp-forbidden 7; echo \"forbidden $?\"\nif [ \"$1\" = last ]; then exec hp-static 7; fi\nexit 7\n");
-    let covering = |keys: &str| {
-        format!(
-            "{}[[rule]]\nname = \"covering\"\nexec = [\"hp-covering\"]\naction = \"ask\"\n{keys}\n",
-            rules("")
-        )
-    };
-    let unguarded = Agent::unguarded(User::Agent, &["hp-covering"]);
-    assert!(unguarded.output.contains("forbidden 7"), "unguarded: {unguarded:?}");
-    // Without it each of them is asked about.
-    let mut daemon = daemon::with(CONFIG, &[("10-granted.toml", &covering(""))]);
-    let mut tries = Tries::start();
-    tries.agent.say("hp-covering");
-    for name in ["covering", "again", "again"] {
-        let view = tries.next(&daemon, name);
-        assert_eq!((view.state.clone(), view.decision.rule.as_deref()), (State::Pending, Some(name)));
-        daemon.approve(&view);
-    }
-    assert!(matches!(tries.next(&daemon, "never").state, State::Ended { verdict: Verdict::Denied, .. }));
-    tries.agent.said("status 7");
-    daemon::write_rules("10-granted.toml", &covering("covers_children = true"));
-    assert_eq!(holdpoint(&["reload"]).code, 0);
-    let mut tries = Tries::start();
-    tries.agent.say("hp-covering last");
-    let approved = tries.next(&daemon, "covering");
-    assert_eq!(approved.state, State::Pending);
-    daemon.approve(&approved);
-    tries.agent.said("status 7");
-    let said = tries.agent.output();
-    for words in ["child 7", "grandchild 7", "forbidden 126"] {
-        assert!(said.contains(words), "{said}");
-    }
-    let mine = daemon.watch.look(|requests| {
-        requests.iter().filter(|view| daemon::is_of(view, &tries.agent)).cloned().collect::<Vec<_>>()
-    });
-    assert_eq!(mine.len(), 5, "the script, three that it covers, and one that is denied: {mine:?}");
-    assert_eq!(mine.iter().filter(|view| !view.votes.is_empty()).count(), 1, "{mine:?}");
-    // What the agent itself starts is no child of it.
-    tries.seen = mine.len();
-    tries.asks(&mut daemon, "hp-static 7", false);
 }

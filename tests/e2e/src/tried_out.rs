@@ -16,6 +16,7 @@ use crate::{
         cli::{User, holdpoint},
         daemon::{self, CONFIG, Daemon, PLAIN_CONFIG},
         programs::{self, DYNAMIC_ELF},
+        wait::eventually,
     },
 };
 
@@ -25,6 +26,8 @@ pub(crate) const TESTS: &[Test] = tests![Normal, 180:
     an_agent_and_a_host_are_observed_until_a_reload_says_otherwise,
     the_file_of_an_observed_program_is_an_agents_to_read,
     what_changes_its_arguments_is_killed_though_it_is_observed,
+    an_observed_script_does_not_open_its_interpreter,
+    an_observed_program_of_many_names_does_not_become_an_enforced_one,
 ];
 
 const OBSERVE: &str = "mode = \"observe\"\n";
@@ -182,4 +185,65 @@ fn what_changes_its_arguments_is_killed_though_it_is_observed() {
     assert!(said.output.contains("status 137"), "{said:?} {view:?}");
     let State::Ended { outcome, .. } = view.state else { panic!("{view:?}") };
     assert_eq!(outcome, Outcome::Killed);
+}
+
+/// What comes of it with the enforced rules alone, and with others that observe beside them: it is refused by both.
+fn is_refused_by_both(command: &str, enforced: &str, observing: &str) {
+    programs::install();
+    let line = format!("{command}; echo \"status $?\"");
+    let unguarded = Agent::unguarded(User::Agent, &["sh", "-c", &line]);
+    assert!(unguarded.output.contains(WORKED), "unguarded: {unguarded:?}");
+    let mut daemon = daemon::with(PLAIN_CONFIG, &[("20-old.toml", enforced)]);
+    for rules in ["", &*format!("{OBSERVE}{observing}")] {
+        daemon::write_rules("10-new.toml", rules);
+        reloads();
+        let mut agent = Agent::start(&["sh", "-c", &line]);
+        loop {
+            let waits = eventually("it is asked about, or over", || {
+                let waits = daemon.watch.look(|requests| {
+                    let mut mine = requests.iter().filter(|view| daemon::is_of(view, &agent));
+                    mine.find(|view| view.state == State::Pending).cloned()
+                });
+                (waits.is_some() || agent.output().contains("status ")).then_some(waits)
+            });
+            let Some(view) = waits else { break };
+            daemon.deny(&view);
+            daemon.watch.until("it waits no more", |requests| {
+                requests.iter().find(|other| other.id == view.id && other.state != State::Pending).map(|_| ())
+            });
+        }
+        let said = agent.end();
+        assert!(!said.output.contains(WORKED), "{rules}: {said:?}");
+    }
+}
+
+fn an_observed_script_does_not_open_its_interpreter() {
+    let script = format!("printf '#!{DYNAMIC_ELF} 7\\n' >/tmp/hp-observed && chmod 755 /tmp/hp-observed");
+    let command =
+        format!("{script} && /tmp/hp-observed; [ $? = 7 ] && echo {WORKED}; rm -f /tmp/hp-observed");
+    let rule = |name: &str, exec: &str| {
+        format!("[[rule]]\nname = \"{name}\"\nexec = [\"{exec}\"]\naction = \"ask\"\n")
+    };
+    is_refused_by_both(&command, &rule("enforced", "hp-dynamic"), &rule("seen", "hp-observed"));
+}
+
+fn an_observed_program_of_many_names_does_not_become_an_enforced_one() {
+    let many = "/usr/sbin/xtables-nft-multi";
+    let command =
+        format!("bash -c 'exec -a iptables {many} --version' | grep -q '^iptables v' && echo {WORKED}");
+    let rule = |name: &str, exec: &str| {
+        format!("[[rule]]\nname = \"{name}\"\nexec = [\"{exec}\"]\naction = \"ask\"\n")
+    };
+    is_refused_by_both(&command, &rule("enforced", "iptables"), &rule("seen", "xtables-nft-multi"));
+    // What it does under another name is observed.
+    let mut daemon = daemon::with(
+        PLAIN_CONFIG,
+        &[
+            ("10-new.toml", &*format!("{OBSERVE}{}", rule("seen", "xtables-nft-multi"))),
+            ("20-old.toml", &rule("enforced", "iptables")),
+        ],
+    );
+    let (status, view) = tried(&mut daemon, &format!("{many} ip6tables --version"));
+    assert_eq!((status.as_str(), view.decision.action), ("status 0", Action::Allow), "{view:?}");
+    assert_eq!(view.decision.would_be.unwrap().rule.as_deref(), Some("seen"));
 }

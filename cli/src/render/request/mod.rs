@@ -94,9 +94,6 @@ fn approval(sheet: &mut Sheet, decision: &Decision) {
         let text = format!("an approval also holds for the identical action, for {span}{uses}");
         sheet.sentence("again", &text, Tone::Alarm);
     }
-    if decision.covers_children {
-        sheet.sentence("children", "an approval is also about all that the program starts", Tone::Alarm);
-    }
 }
 
 fn clocks(sheet: &mut Sheet, view: &RequestView, now: WallTime) {

@@ -38,7 +38,6 @@ pub(super) const RULE_KEYS: &[&str] = &[
     "valid_for",
     "for",
     "uses",
-    "covers_children",
     "wait",
     "loader_variables",
     "risk",
@@ -75,6 +74,25 @@ pub fn parse(files: &[SourceFile]) -> Result<(Policy, Vec<Diagnostic>), Vec<Diag
         }
     }
     let shared = shared.finish();
+    // What stands in files that only observe shall change nothing of what is enforced.
+    let mut of_enforced = ToolReader::default();
+    let mut observing = false;
+    for (index, top) in &tables {
+        let Some(file) = files.get(*index) else { continue };
+        // All that is wrong has been told.
+        let mut told = Problems::new(file);
+        if top.word("mode", &MODES, &mut told) == Some(Mode::Observe) {
+            observing = true;
+            continue;
+        }
+        for table in top.tables("command", COMMAND_KEYS, &mut told) {
+            of_enforced.command(&table, &mut told);
+        }
+        for table in top.tables("resource", RESOURCE_KEYS, &mut told) {
+            of_enforced.resource(&table, &mut told);
+        }
+    }
+    let of_enforced = observing.then(|| of_enforced.finish());
     let known: Vec<&str> = RULE_KEYS.iter().chain(clauses::CLAUSE_KEYS).copied().collect();
     let mut reader = Reader { sets, ..Reader::default() };
     for (index, top) in &tables {
@@ -89,7 +107,8 @@ pub fn parse(files: &[SourceFile]) -> Result<(Policy, Vec<Diagnostic>), Vec<Diag
             }
         }
     }
-    let policy = Policy::new(reader.rules, shared, Defaults::default());
+    let policy = Policy::new(reader.rules, shared, Defaults::default())
+        .map(|policy| policy.with_tools_of_enforced(of_enforced));
     if let Err(why) = &policy
         && let Some((last, span)) = reader.last_glob
         && let Some(problems) = problems.get_mut(last)
@@ -154,7 +173,6 @@ impl Reader<'_> {
         let timeout = table.duration("timeout", TIMEOUT_LIMITS, problems);
         let valid_for = table.duration("valid_for", VALID_FOR_LIMITS, problems);
         let grant = grant(table, problems);
-        let covers_children = table.boolean("covers_children", problems).unwrap_or(false);
         let wait = table.word("wait", &WAITS, problems);
         let loader_variables = table.word("loader_variables", &LOADER_VARIABLES, problems);
         let risk = table.word("risk", &RISKS, problems);
@@ -166,7 +184,7 @@ impl Reader<'_> {
             problems.warning(table.key_span("deny_message"), message, "leave it out");
         }
         if let Some(action @ (Action::Allow | Action::Deny)) = action {
-            for key in ["timeout", "valid_for", "for", "uses", "covers_children", "wait", "risk", "message"]
+            for key in ["timeout", "valid_for", "for", "uses", "wait", "risk", "message"]
                 .into_iter()
                 .filter(|key| table.has(key))
             {
@@ -209,7 +227,6 @@ impl Reader<'_> {
                 message,
                 deny_message,
                 grant,
-                covers_children,
                 clauses,
                 place,
             });

@@ -78,7 +78,6 @@ fn rule_key(key: &str) -> Option<Value> {
         "mode" => words(&MODES),
         "timeout" | "valid_for" | "for" => duration(),
         "uses" => integer(2, MAX_USES),
-        "covers_children" => boolean(),
         "wait" => words(&WAITS),
         "loader_variables" => words(&LOADER_VARIABLES),
         "risk" => words(&RISKS),

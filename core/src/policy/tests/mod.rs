@@ -127,7 +127,6 @@ fn a_decision_takes_from_the_rule_what_it_says_and_the_rest_from_the_defaults() 
         wait: defaults.wait,
         loader_variables: LoaderVariables::RefuseLd,
         grant: None,
-        covers_children: false,
         would_be: None,
     };
     assert_eq!(unlisted, expected);

@@ -100,3 +100,21 @@ fn a_rule_that_observes_is_in_nobodys_way() {
     let both = warnings(&(rule("seen", "ask", OBSERVE) + &rule("also", "ask", OBSERVE)));
     assert!(both[0].contains("never decides here: rule 'seen' comes first"), "{both:?}");
 }
+
+#[test]
+fn commands_and_resources_of_an_observing_file_change_nothing_of_what_is_enforced() {
+    let enforced = "[[command]]\nexec = [\"x\"]\nflags = [\"-a\"]\n\n[[rule]]\nname = \"reads\"\nexec = [\"x\"]\naction = \"allow\"\nsubcommand = [\"get\"]\n";
+    let observing = "[[command]]\nexec = [\"y\"]\nflags = [\"-b\"]\n\n[[rule]]\nname = \"other\"\nexec = [\"y\"]\naction = \"ask\"\n";
+    let all = [file("10.toml", enforced), file("20.toml", &format!("{OBSERVE}\n{observing}"))];
+    let (policy, _) = parse(&all).unwrap();
+    let (without, _) = parse(&all[..1]).unwrap();
+    assert_eq!(policy.enforced().unwrap(), without);
+    assert_ne!(policy, without);
+    // Also where nothing else of the file is there.
+    let commands = "[[command]]\nexec = [\"y\"]\nflags = [\"-b\"]\n";
+    let (policy, _) =
+        parse(&[file("10.toml", enforced), file("20.toml", &format!("{OBSERVE}\n{commands}"))]).unwrap();
+    assert_eq!(policy.enforced().unwrap(), without);
+    let (policy, _) = parse(&[file("10.toml", enforced), file("20.toml", commands)]).unwrap();
+    assert!(policy.enforced().is_none());
+}

@@ -41,7 +41,6 @@ const ALL: &str = r#"
     valid_for = "1s"
     for = "10m"
     uses = 3
-    covers_children = true
     wait = "hold"
     loader_variables = "refuse-all"
     risk = "critical"

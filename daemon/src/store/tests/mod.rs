@@ -69,7 +69,6 @@ fn pending(bits: u32, agent: AgentId) -> StoredRequest {
             wait: Wait::Hold,
             loader_variables: LoaderVariables::RefuseLd,
             grant: None,
-            covers_children: false,
             would_be: None,
         },
         facts: None,
