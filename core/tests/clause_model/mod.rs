@@ -147,7 +147,7 @@ pub(crate) fn enforced_sources(files: &[FileModel]) -> Vec<SourceFile> {
     let mut sources = sources(files);
     for (file, source) in files.iter().zip(sources.iter_mut().skip(1)) {
         let text = text_of(&FileModel { rules: Vec::new(), ..file.clone() }, 0);
-        let rules = source.text.strip_prefix(&text).unwrap().split("[[rule]]\n").skip(1);
+        let rules = source.text.strip_prefix(&text).unwrap_or_default().split("[[rule]]\n").skip(1);
         let enforced = rules.filter(|rule| !rule.contains("mode = 'observe'"));
         source.text = text + &enforced.map(|rule| format!("[[rule]]\n{rule}")).collect::<String>();
     }

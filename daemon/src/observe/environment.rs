@@ -43,10 +43,9 @@ pub(super) fn read(variables: &[Vec<u8>], config: &Config) -> Result<Environment
         let mut halves = variable.splitn(2, |byte| *byte == b'=');
         let (Some(name), Some(value)) = (halves.next(), halves.next()) else { continue };
         let loads = is_loader_variable(name);
-        if config.hides(name) || !(loads || config.shows(name)) {
-            if seen.len() <= MAX_OTHER_NAMES && seen.insert(name) {
-                note(name, &mut found.others, &mut room);
-            }
+        let is_shown = !config.hides(name) && (loads || config.shows(name));
+        if !is_shown && seen.len() <= MAX_OTHER_NAMES && seen.insert(name) {
+            note(name, &mut found.others, &mut room);
         }
         if !loads && !config.shows(name) {
             continue;

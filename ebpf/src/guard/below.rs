@@ -1,7 +1,9 @@
 //! What an overlay's file stands on. The overlay has an inode of its own for it, and may show it under any name: whoever mounts
 //! one decides that.
 
-use holdpoint_abi::{FileKey, LISTED_MANY_NAMES, LISTED_OBSERVE, Listed, MARK_BELOW, MARK_MANY_NAMES, MARK_UNREADABLE};
+use holdpoint_abi::{
+    FileKey, LISTED_MANY_NAMES, LISTED_OBSERVE, Listed, MARK_BELOW, MARK_MANY_NAMES, MARK_UNREADABLE,
+};
 
 use super::open::BELOW;
 use crate::{

@@ -25,7 +25,7 @@ const RULES: &str = r#"
     env = { SHOWN = "yes" }
 "#;
 
-fn facts(changes: serde_json::Value) -> ExecFacts {
+fn facts(changes: &serde_json::Value) -> ExecFacts {
     let mut all = json!({
         "agent": {"id": 1, "name": "claude", "claim": null},
         "user": {"uid": 1000, "euid": 1000, "name": "dev", "login_uid": null, "login_name": null},
@@ -52,8 +52,8 @@ fn said(policy: &Policy, facts: &ExecFacts) -> (Action, Option<String>) {
 fn what_the_record_has_decides_and_what_it_has_not_is_in_doubt() {
     let policy = policy(RULES);
     let allowed = (Action::Allow, Some("reads".to_owned()));
-    assert_eq!(said(&policy, &facts(json!({}))), allowed);
-    assert_eq!(said(&policy, &facts(json!({"argv": ["x", "delete"]}))), (Action::Ask, None));
+    assert_eq!(said(&policy, &facts(&json!({}))), allowed);
+    assert_eq!(said(&policy, &facts(&json!({"argv": ["x", "delete"]}))), (Action::Ask, None));
     let denied = (Action::Deny, Some("elsewhere".to_owned()));
     for (changes, expected) in [
         // It is there, with a value that nobody kept.
@@ -70,15 +70,15 @@ fn what_the_record_has_decides_and_what_it_has_not_is_in_doubt() {
         // The arguments are those of the script.
         (json!({"is_interpreter": true, "called": "/tmp/script"}), (Action::Ask, None)),
     ] {
-        assert_eq!(said(&policy, &facts(changes.clone())), expected, "{changes}");
+        assert_eq!(said(&policy, &facts(&changes)), expected, "{changes}");
     }
 }
 
 #[test]
 fn the_name_of_a_script_is_none_of_its_interpreters() {
     let rules = policy("[[rule]]\nname = \"s\"\nexec = [\"script\"]\naction = \"deny\"\n");
-    let of_script = facts(json!({"is_interpreter": true, "called": "/tmp/script"}));
+    let of_script = facts(&json!({"is_interpreter": true, "called": "/tmp/script"}));
     assert!(!replay::command(&of_script, WallTime(0)).with(|exec, _| rules.listed(exec)));
-    let called = facts(json!({"called": "/tmp/script"}));
+    let called = facts(&json!({"called": "/tmp/script"}));
     assert!(replay::command(&called, WallTime(0)).with(|exec, _| rules.listed(exec)));
 }
