@@ -220,7 +220,7 @@ fn is_refused_by_both(command: &str, enforced: &str, observing: &str) {
 fn an_observed_script_does_not_open_its_interpreter() {
     let script = format!("printf '#!{DYNAMIC_ELF} 7\\n' >/tmp/hp-observed && chmod 755 /tmp/hp-observed");
     let command =
-        format!("{script} && /tmp/hp-observed; [ $? = 7 ] && echo {WORKED}; rm -f /tmp/hp-observed");
+        format!("{script} && /tmp/hp-observed 7; [ $? = 7 ] && echo {WORKED}; rm -f /tmp/hp-observed");
     let rule = |name: &str, exec: &str| {
         format!("[[rule]]\nname = \"{name}\"\nexec = [\"{exec}\"]\naction = \"ask\"\n")
     };
