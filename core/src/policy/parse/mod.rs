@@ -18,6 +18,7 @@ use super::{
     PatternKind, Place, Policy, RISKS, Rule, SourceFile, TIMEOUT_LIMITS, VALID_FOR_LIMITS, WAITS, Wait,
     decide::{UNSEEN, UNSEEN_CURE},
     pattern, shadow,
+    tools::Tools,
 };
 use crate::{
     diagnostic::{Diagnostic, quoted},
@@ -74,25 +75,7 @@ pub fn parse(files: &[SourceFile]) -> Result<(Policy, Vec<Diagnostic>), Vec<Diag
         }
     }
     let shared = shared.finish();
-    // What stands in files that only observe shall change nothing of what is enforced.
-    let mut of_enforced = ToolReader::default();
-    let mut observing = false;
-    for (index, top) in &tables {
-        let Some(file) = files.get(*index) else { continue };
-        // All that is wrong has been told.
-        let mut told = Problems::new(file);
-        if top.word("mode", &MODES, &mut told) == Some(Mode::Observe) {
-            observing = true;
-            continue;
-        }
-        for table in top.tables("command", COMMAND_KEYS, &mut told) {
-            of_enforced.command(&table, &mut told);
-        }
-        for table in top.tables("resource", RESOURCE_KEYS, &mut told) {
-            of_enforced.resource(&table, &mut told);
-        }
-    }
-    let of_enforced = observing.then(|| of_enforced.finish());
+    let of_enforced = tools_of_enforced(files, &tables);
     let known: Vec<&str> = RULE_KEYS.iter().chain(clauses::CLAUSE_KEYS).copied().collect();
     let mut reader = Reader { sets, ..Reader::default() };
     for (index, top) in &tables {
@@ -133,6 +116,29 @@ pub fn parse(files: &[SourceFile]) -> Result<(Policy, Vec<Diagnostic>), Vec<Diag
         Ok(policy) if !diagnostics.iter().any(Diagnostic::is_error) => Ok((policy, diagnostics)),
         _ => Err(diagnostics.into_iter().filter(Diagnostic::is_error).collect()),
     }
+}
+
+/// Commands and resources without those of files that only observe, which shall change nothing of what is enforced. None
+/// where no file does.
+fn tools_of_enforced(files: &[SourceFile], tables: &[(usize, Table<'_, '_>)]) -> Option<Tools> {
+    // All that is wrong is told elsewhere.
+    let observes = |(index, top): &&(usize, Table<'_, '_>)| {
+        files
+            .get(*index)
+            .is_some_and(|file| top.word("mode", &MODES, &mut Problems::new(file)) == Some(Mode::Observe))
+    };
+    tables.iter().find(observes)?;
+    let mut enforced = ToolReader::default();
+    for (index, top) in tables.iter().filter(|table| !observes(table)) {
+        let mut told = Problems::new(files.get(*index)?);
+        for table in top.tables("command", COMMAND_KEYS, &mut told) {
+            enforced.command(&table, &mut told);
+        }
+        for table in top.tables("resource", RESOURCE_KEYS, &mut told) {
+            enforced.resource(&table, &mut told);
+        }
+    }
+    Some(enforced.finish())
 }
 
 /// Where a pattern stands, for messages about it after its file was read: the file's index, and the bytes.
