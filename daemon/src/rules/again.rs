@@ -80,13 +80,15 @@ impl Rules {
     pub(crate) fn with_found(&self, found: Found) -> Option<Self> {
         let mut files = found.files;
         // Paths by which it was more than allowed lead to another file now, or to none: who renames a directory takes nothing out.
+        // The oldest come first, so that no number of renames puts out the one that a rule names.
         for (key, paths) in &mut files {
-            for path in self.files.get(key).into_iter().flatten() {
-                let is_new = !paths.contains(path) && paths.len() < MAX_PATHS;
-                if is_new && !self.allows(std::slice::from_ref(path)) {
-                    paths.push(path.clone());
-                }
-            }
+            let old = self.files.get(key).into_iter().flatten();
+            let kept = old.filter(|path| !self.allows(std::slice::from_ref(*path))).take(MAX_PATHS).cloned();
+            let mut all: Vec<Vec<u8>> = kept.collect();
+            all.extend(
+                std::mem::take(paths).into_iter().filter(|path| !all.contains(path)).collect::<Vec<_>>(),
+            );
+            *paths = all;
         }
         let stale: Vec<_> = self
             .files
@@ -209,9 +211,24 @@ mod tests {
         let after = rules.with_found(find_again(&rules.policy, &[]).unwrap()).unwrap();
         let paths: Vec<String> =
             after.files.values().flatten().map(|path| String::from_utf8(path.clone()).unwrap()).collect();
-        let expected = ["bin2/deploy", "bin/deploy"].map(|path| format!("{}/{path}", root.display()));
+        let expected = ["bin/deploy", "bin2/deploy"].map(|path| format!("{}/{path}", root.display()));
         assert_eq!(paths, expected);
         assert!(after.with_found(find_again(&after.policy, &[]).unwrap()).is_none(), "nothing more");
+        let (mut after, mut name) = (after, "bin2".to_owned());
+        for number in 0..MAX_PATHS + 3 {
+            let next = format!("again{number}");
+            fs::rename(root.join(&name), root.join(&next)).unwrap();
+            after = after.with_found(find_again(&after.policy, &[]).unwrap()).unwrap_or(after);
+            name = next;
+        }
+        let paths = after.files.values().next().unwrap();
+        assert_eq!(paths.len(), MAX_PATHS + 1);
+        let [first, last] = ["bin/deploy".to_owned(), format!("{name}/deploy")]
+            .map(|path| format!("{}/{path}", root.display()).into_bytes());
+        assert!(
+            paths.first() == Some(&first) && paths.last() == Some(&last),
+            "the rule's path, and where it is now"
+        );
     }
 
     #[test]
